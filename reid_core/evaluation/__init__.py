@@ -1,0 +1,98 @@
+"""Scoring of rankings: CMC, mAP, mINP and ROC under every published protocol, with intervals and slices."""
+
+from reid_core.evaluation.calibration import (
+    Calibration,
+    IsotonicCurve,
+    LogisticCurve,
+    brier_score,
+    expected_calibration_error,
+    fit_calibration,
+)
+from reid_core.evaluation.intervals import Difference, Interval, bootstrap_intervals, paired_bootstrap
+from reid_core.evaluation.metrics import evaluate_blocks, evaluate_embeddings, evaluate_ranking
+from reid_core.evaluation.protocol import (
+    CUHK03_CLASSIC,
+    FASTREID,
+    LAYUMI,
+    MARKET1501,
+    MATLAB,
+    OPENREID_CUHK03,
+    PROTOCOLS,
+    SINGLE_CAMERA,
+    TORCHREID,
+    Protocol,
+    protocol_named,
+)
+from reid_core.evaluation.report import (
+    EvalReport,
+    MatchTable,
+    PerQuery,
+    comparison_csv,
+    comparison_markdown,
+)
+from reid_core.evaluation.roc import RocCurve, roc_of_embeddings, roc_of_ranking
+from reid_core.evaluation.slices import (
+    SliceScore,
+    SliceTable,
+    slice_by_camera_pair,
+    slice_by_gallery,
+    slice_by_match,
+    slice_by_query,
+    slice_by_time_gap,
+)
+from reid_core.evaluation.thresholds import (
+    AbsentThreshold,
+    LabelledPairs,
+    OperatingPoint,
+    absent_threshold,
+    operating_points,
+    pairs_of_embeddings,
+)
+
+__all__ = [
+    "CUHK03_CLASSIC",
+    "FASTREID",
+    "LAYUMI",
+    "MARKET1501",
+    "MATLAB",
+    "OPENREID_CUHK03",
+    "PROTOCOLS",
+    "SINGLE_CAMERA",
+    "TORCHREID",
+    "AbsentThreshold",
+    "Calibration",
+    "Difference",
+    "EvalReport",
+    "Interval",
+    "IsotonicCurve",
+    "LabelledPairs",
+    "LogisticCurve",
+    "MatchTable",
+    "OperatingPoint",
+    "PerQuery",
+    "Protocol",
+    "RocCurve",
+    "SliceScore",
+    "SliceTable",
+    "absent_threshold",
+    "bootstrap_intervals",
+    "brier_score",
+    "comparison_csv",
+    "comparison_markdown",
+    "evaluate_blocks",
+    "evaluate_embeddings",
+    "evaluate_ranking",
+    "expected_calibration_error",
+    "fit_calibration",
+    "operating_points",
+    "paired_bootstrap",
+    "pairs_of_embeddings",
+    "protocol_named",
+    "roc_of_embeddings",
+    "roc_of_ranking",
+    "slice_by_camera_pair",
+    "slice_by_gallery",
+    "slice_by_match",
+    "slice_by_query",
+    "slice_by_time_gap",
+]
