@@ -1,0 +1,1 @@
+"""From judgements to a versioned training set, and from two models to a decision. No torch."""
