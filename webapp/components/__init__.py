@@ -1,0 +1,1 @@
+"""Building blocks of pages: factory functions that return ``gr.HTML``."""

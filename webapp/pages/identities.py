@@ -1,0 +1,16 @@
+"""Identities: who is who now. Layout only; the page talks to the review's own addresses."""
+
+from __future__ import annotations
+
+import gradio as gr
+
+from webapp.components.identities import identities, identity_filter
+
+
+def build() -> None:
+    """Lay the page out inside the caller's gr.Blocks context."""
+    with gr.Row(elem_classes="rs-page"):
+        with gr.Column(elem_classes="rs-side", min_width=0):
+            identity_filter()
+        with gr.Column(elem_classes="rs-main", elem_id="rs-main", min_width=0):
+            identities()

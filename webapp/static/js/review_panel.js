@@ -1,0 +1,510 @@
+/* The review: asks, shows, takes answers. An answer is in the browser's outbox before the next question shows. */
+(() => {
+  "use strict";
+  const { el, find, icon, readParams, announce, notice } = window.reid;
+  const { prepare, show } = window.reid.reviewQuestion;
+  const { newId, contentOf, makeAnswer } = window.reid.reviewAnswers;
+  const { STREAMS, showKnown, showProgress } = window.reid.reviewRail;
+  const V1 = "gradio_api/reid/v1";
+  const AHEAD = 5;
+  const TRAIL = 200;
+  const DEBOUNCE_MS = 150;
+  const POLL_MS = 1000;
+
+  /** Ask an address; a lost connection throws, anything the server says comes back. */
+  async function get(path, entries) {
+    const response = await fetch(`${V1}/${path}?${new URLSearchParams(entries)}`, { headers: { Accept: "application/json" } });
+    if (response.status >= 500) throw new Error(`status ${response.status}`);
+    return response.json();
+  }
+
+  window.reid.define("review_panel", async (element) => {
+    const part = (name) => find(element, name);
+    const panel = part("panel");
+    const params = readParams();
+    const { g = "", m = "", sel = "", pair = "", adjudicate = "" } = params;
+    const scope = Object.fromEntries(Object.entries({ g, m }).filter(([, value]) => value));
+    const dialogs = window.reid.reviewDialogs(part("dialog"), panel);
+    let annotator = dialogs.keptName();
+    let queue = [];
+    const trail = []; // entries that were shown: { question, answer, reasons, comment, isUnsure }
+    let cursor = -1;
+    let shown = null; // what the stage answers: zoom, groups, pick
+    let shownAt = 0;
+    let lastAnswerAt = 0;
+    let undoable = []; // { id, entry }, the next one last
+    let redoable = [];
+    const given = []; // ids of everything this page has sent
+    const answered = new Set(); // keys of questions this page has answered
+    let state = null;
+    let isFetching = false;
+    let pollTimer = 0;
+    let awaitsReason = false;
+    let lastActive = performance.now();
+    let outboxState = { waiting: 0, isOnline: true, isLasting: true, refused: [] };
+    const current = () => trail[cursor] ?? null;
+
+    /* ---- the outbox ---- */
+    const outbox = await window.reid.reviewOutbox({
+      onState: showSaved,
+      onResult: settle,
+    });
+
+    function showSaved({ waiting, isOnline, isLasting, refused }) {
+      const button = part("saved");
+      const text = waiting ? (isOnline ? `Saving ${waiting}` : `Unsynced ${waiting}`) : isOnline ? "Saved" : "No connection";
+      button.replaceChildren(icon(waiting || !isOnline ? "reset" : "check", 14), text, refused.length ? ` · ${refused.length} refused` : "");
+      button.dataset.state = waiting || !isOnline ? "unsynced" : "saved";
+      button.dataset.waiting = String(waiting);
+      const wasOnline = outboxState.isOnline;
+      outboxState = { waiting, isOnline, isLasting, refused };
+      if (isOnline && !wasOnline) fetchMore();
+    }
+
+    /** The server's word on one answer. */
+    async function settle(entry, result) {
+      scheduleState();
+      if (result.status === "stale") {
+        drop(entry.answer.id);
+        await askAgain(entry, result);
+      } else if (result.status === "refused") {
+        drop(entry.answer.id);
+        tell("bad", `An answer was refused: ${result.message}`, {
+          label: "Throw it away",
+          act: () => outbox.discard(entry.place),
+        });
+      } else if (result.is_contested) {
+        tell("warn", `Stored. ${result.message}`);
+      }
+    }
+
+    function drop(id) {
+      undoable = undoable.filter((item) => item.id !== id);
+    }
+
+    /** A stale answer: say what was changed, and ask the same question with what is true now. */
+    async function askAgain(entry, result) {
+      const what = result.changes.map((change) => `${change.annotator}: ${change.text}`).join("; ");
+      const text = `Not stored, because it was changed since you saw it. ${what || result.message}`;
+      tell("warn", `${text} It is asked again next.`);
+      announce("An answer was not stored. The question comes again.");
+      const { question } = entry;
+      if (!question) return;
+      try {
+        const right = question.kind === "sheet" ? question.identity : question.right.node;
+        const now = await get("review/consequence", { left: question.left.node, right, gallery: g });
+        if (!now.seen) return;
+        answered.delete(question.key);
+        const seen = { ...question.seen, ...now.seen };
+        queue.unshift({ ...question, seen, outlooks: now.outlooks, reason: text, isRepeat: true });
+        if (!current() || current().answer) advance();
+      } catch {
+        tell("bad", "The question could not be asked again: no connection.");
+      }
+    }
+
+    function tell(kind, text, action) {
+      const host = part("notices");
+      const close = el("button", { type: "button", class: "rs-tool", "aria-label": "Dismiss" }, icon("cross"));
+      const buttons = action
+        ? [el("button", { type: "button", class: "rs-button", onclick: () => (action.act(), box.remove()) }, action.label)]
+        : [];
+      const box = notice(kind, text, ...buttons, close);
+      close.addEventListener("click", () => box.remove());
+      host.append(box);
+      while (host.children.length > 3) host.firstElementChild.remove();
+      return box;
+    }
+
+    /* ---- questions ---- */
+    async function fetchMore() {
+      if (isFetching || !annotator || (pair && trail.length)) return;
+      const number = AHEAD + 1 - queue.length - (current() && !current().answer ? 1 : 0);
+      const have = [...queue, current()?.answer ? null : current()?.question].filter(Boolean).map((q) => q.key);
+      have.push(...(await outbox.waitingKeys()));
+      isFetching = true;
+      clearTimeout(pollTimer);
+      try {
+        const entries = [["annotator", annotator], ["gallery", g], ["model", m], ["number", String(Math.max(1, number))]];
+        for (const key of new Set(have.filter(Boolean))) entries.push(["have", key]);
+        if (sel) entries.push(["sel", sel]);
+        if (adjudicate) entries.push(["adjudicate", "1"]);
+        if (pair) for (const id of splitPair(pair)) entries.push(["pair", id]);
+        const found = await get("review/next", entries);
+        take(found);
+      } catch {
+        if (!current()) say("No connection", "Questions come as soon as the server answers again.");
+        pollTimer = setTimeout(fetchMore, 3 * POLL_MS);
+      } finally {
+        isFetching = false;
+      }
+    }
+
+    function splitPair(text) {
+      const comma = text.indexOf(",");
+      return comma < 0 ? [text] : [text.slice(0, comma), text.slice(comma + 1)];
+    }
+
+    function take(found) {
+      if (found.error) {
+        say("This cannot be reviewed", found.error);
+        return;
+      }
+      const known = new Set([...queue.map((q) => q.key), current()?.answer ? "" : current()?.question.key]);
+      const fresh = found.questions.filter((q) => !known.has(q.key) && (!answered.has(q.key) || q.supersedes || pair));
+      queue.push(...(current() ? fresh.filter((q) => q.key !== current().question.key || current().answer) : fresh));
+      for (const question of fresh) prepare(question);
+      const needsOne = !current() || (current().answer && cursor === trail.length - 1);
+      if (needsOne && queue.length) advance();
+      else if (needsOne && found.state === "preparing") {
+        say("Choosing what to ask", found.message || "This takes a few seconds.", true);
+      } else if (needsOne && !queue.length && !found.questions.length && found.state === "empty") {
+        say(found.message || "Nothing is left to ask.", "Come back after others have answered, or look at the history.");
+      }
+      if (found.state === "preparing" || (needsOne && !queue.length)) pollTimer = setTimeout(fetchMore, POLL_MS);
+    }
+
+    /** A sentence in place of a question. */
+    function say(title, text, isBusy = false) {
+      shown = null;
+      part("stream").textContent = "";
+      part("reason").textContent = "";
+      part("question").replaceChildren(
+        el(
+          "div",
+          { class: "rv-empty", "aria-busy": String(isBusy) },
+          el("h2", {}, title),
+          el("p", {}, text),
+          pair || sel || adjudicate ? el("a", { class: "rs-button", href: `./review?${new URLSearchParams(scope)}` }, "All questions") : "",
+        ),
+      );
+      for (const name of ["answers", "reasons", "tools"]) part(name).replaceChildren();
+      showKnown(part("known"), null, scope);
+      paintEvidence(null);
+      paintTools();
+    }
+
+    /** The next question that was not answered; false if there is none yet. */
+    function advance() {
+      if (cursor < trail.length - 1) {
+        cursor = trail.length - 1;
+        if (!current().answer) return paint();
+      }
+      const question = queue.shift();
+      if (!question) {
+        if (pair) say("Answered", "That was the pair you opened.");
+        else if (!outboxState.isOnline) {
+          say("No connection", `${outboxState.waiting} answers are kept in this browser and delivered later.`);
+        } else say("Choosing what to ask", "The next question comes in a moment.", true);
+        fetchMore();
+        return false;
+      }
+      trail.push({ question, answer: null, reasons: new Set(), comment: "", isUnsure: false });
+      if (trail.length > TRAIL) trail.shift();
+      cursor = trail.length - 1;
+      paint();
+      if (queue.length < AHEAD) setTimeout(fetchMore);
+      return true;
+    }
+
+    /* ---- painting ---- */
+    function paint() {
+      const entry = current();
+      const { question } = entry;
+      const chip = part("stream");
+      chip.textContent = STREAMS[question.stream] ?? question.stream;
+      chip.dataset.stream = question.stream;
+      part("reason").textContent = question.reason;
+      shown = show(part("question"), question, () => paintAnswers());
+      paintReasons();
+      paintAnswers();
+      paintTools();
+      showKnown(part("known"), question, scope);
+      paintEvidence(question);
+      shownAt = performance.now();
+      if (given.length && question.kind === "pair" && !question.is_blind && question.stream !== "adjudication") refreshOutlook(entry);
+      const fresh = performance.now();
+      requestAnimationFrame(() => setTimeout(() => performance.measure("reid:painted", { start: lastAnswerAt || fresh })));
+      if (question.kind !== "sheet") panel.focus({ preventScroll: true });
+      else part("question").querySelector(".rv-card").focus({ preventScroll: true });
+      return true;
+    }
+
+    async function refreshOutlook(entry) {
+      const { left, right } = entry.question;
+      try {
+        const now = await get("review/consequence", { left: left.node, right: right.node, gallery: g });
+        if (!now.outlooks || current() !== entry) return;
+        entry.question.outlooks = now.outlooks;
+        paintAnswers();
+      } catch {
+        /* the older line stays */
+      }
+    }
+
+    const controls = window.reid.reviewControls({ part, keys: () => keys, act, redo, toggleReason, toggleUnsure });
+    const paintAnswers = () => controls.paintAnswers(current(), shown);
+    const paintReasons = () => controls.paintReasons(current(), awaitsReason);
+    const paintTools = () =>
+      controls.paintTools(shown ? current() : null, {
+        isLast: cursor === trail.length - 1,
+        isFirst: cursor <= 0,
+        canUndo: Boolean(undoable.length),
+        canRedo: Boolean(redoable.length),
+      });
+
+    function toggleReason(name) {
+      const { reasons } = current();
+      if (!reasons.delete(name)) reasons.add(name);
+      awaitsReason = false;
+      announce(`${reasons.has(name) ? "Reason" : "Not a reason"}: ${name}`);
+      paintReasons();
+    }
+
+    function toggleUnsure() {
+      current().isUnsure = !current().isUnsure;
+      paintReasons();
+    }
+
+    /* ---- answering ---- */
+    async function give(choice, isSure) {
+      const entry = current();
+      const { question } = entry;
+      const now = performance.now();
+      if (now - lastAnswerAt < DEBOUNCE_MS) return;
+      const reasons = [...entry.reasons, ...(choice === "flag" ? ["flagged"] : [])];
+      if (question.stream === "adjudication" && !entry.reasons.size) {
+        awaitsReason = true;
+        paintReasons();
+        announce("An adjudication needs a reason: press its letter.");
+        return;
+      }
+      if (choice === "commit" && question.kind === "sheet" && !shown.numLeft()) {
+        tell("warn", "Every crop was picked. Leave those of one person; pick the others.");
+        return;
+      }
+      const content = contentOf(question, choice, shown);
+      if (!content) return;
+      lastAnswerAt = now;
+      const earlier = entry.answer;
+      const details = { choice, msTaken: now - shownAt, isSure: isSure && !entry.isUnsure, reasons, comment: entry.comment };
+      const answer = makeAnswer(content, question, details);
+      const replaced = undoable.find((item) => item.entry === entry);
+      if (earlier && replaced) {
+        if (content.kind === "pair" && earlier.kind === "pair") answer.supersedes = earlier.id;
+        else await send({ kind: "undo", id: newId(), target: earlier.id, decided_at: answer.decided_at });
+        undoable = undoable.filter((item) => item !== replaced);
+      }
+      entry.answer = answer;
+      answered.add(question.key);
+      undoable.push({ id: answer.id, entry });
+      redoable = [];
+      await send(answer, question);
+      announceAnswer(choice);
+      advance();
+    }
+
+    async function send(answer, question = null) {
+      // What this page has sent before goes along: after a reload the next page could not say it.
+      const known = given.slice(-100);
+      given.push(answer.id);
+      await outbox.add({ annotator, gallery: g, answer, question, known });
+    }
+
+    function announceAnswer(choice) {
+      const words = { same: "Same", different: "Different", neither: "Neither", cannot_tell: "Cannot tell", commit: "Committed", flag: "Handed over" };
+      announce(`${words[choice]}. ${(state?.num_today ?? 0) + 1} today.`);
+    }
+
+    async function undo() {
+      const item = undoable.pop();
+      if (!item) return announce("Nothing to undo.");
+      redoable.push(item);
+      await send({ kind: "undo", id: newId(), target: item.id, decided_at: new Date().toISOString() });
+      announce("Taken back.");
+      const at = trail.indexOf(item.entry);
+      if (at < 0) {
+        tell("info", "Your last answer, from before this page was loaded, was taken back.");
+        return paintTools();
+      }
+      item.answer = item.entry.answer;
+      item.entry.answer = null;
+      answered.delete(item.entry.question.key);
+      cursor = at;
+      return paint();
+    }
+
+    async function redo() {
+      const item = redoable.pop();
+      if (!item) return announce("Nothing to redo.");
+      undoable.push(item);
+      await send({ kind: "redo", id: newId(), target: item.id, decided_at: new Date().toISOString() });
+      announce("Restored.");
+      if (item.entry) {
+        item.entry.answer = item.answer;
+        answered.add(item.entry.question.key);
+        if (current() === item.entry) return advance();
+      }
+      return paintTools();
+    }
+
+    async function next() {
+      const entry = current();
+      if (!entry) return;
+      if (cursor < trail.length - 1) {
+        cursor += 1;
+        paint();
+        return;
+      }
+      if (!entry.answer && !pair) {
+        const body = JSON.stringify({ annotator, gallery: g, key: entry.question.key });
+        fetch(`${V1}/review/skip`, { method: "POST", headers: { "Content-Type": "application/json" }, body }).catch(() => {});
+        answered.add(entry.question.key);
+        announce("Skipped.");
+      }
+      advance();
+    }
+
+    function previous() {
+      if (cursor <= 0) return;
+      cursor -= 1;
+      paint();
+    }
+
+    /* ---- evidence: what moved the score; never on a question that is to be judged by the pictures alone ---- */
+    let overlay = null;
+    function paintEvidence(question) {
+      const isOn = overlay?.isOn() ?? false;
+      overlay = null;
+      part("evidence").replaceChildren();
+      const isOpen = question?.kind === "pair" && !question.is_blind && question.stream !== "adjudication";
+      if (!isOpen) return;
+      const panes = [...part("question").querySelectorAll(".rs-pane:has(img)")];
+      const shownPanes = [question.left, question.right].map((face) => panes.find((pane) => pane.dataset.crop === face.crop));
+      if (!shownPanes.every(Boolean)) return;
+      overlay = window.reid.evidenceOverlay({ panes: shownPanes, isOn });
+      part("evidence").append(overlay.controls);
+      overlay.show({ gallery: g, model: m, left: question.left.crop, right: question.right.crop });
+    }
+
+    /* ---- keys and buttons ---- */
+    const keys = window.reid.reviewKeys(part("keys"), () => {
+      paintKeySwitch();
+      if (shown) {
+        paintAnswers();
+        paintReasons();
+      }
+      paintTools();
+    });
+
+    function paintKeySwitch() {
+      part("keys-switch").textContent = keys.isOn() ? "Keys on" : "Keys off";
+      part("keys-switch").setAttribute("aria-pressed", String(keys.isOn()));
+    }
+
+    function act(action, { isSure = true, isShift = false } = {}) {
+      const entry = current();
+      if (action === "undo") return isShift ? redo() : undo();
+      if (action === "help") return keys.open();
+      if (action === "previous") return previous();
+      if (!entry || !shown) return null;
+      if (action === "next") return next();
+      if (action === "comment") return openComment();
+      if (action === "evidence") return overlay ? overlay.toggle() : announce("No evidence maps here.");
+      if (action === "reason") {
+        awaitsReason = !awaitsReason;
+        announce(awaitsReason ? "Reason: C clothes, O occlusion, M several people, L low resolution, J junk, W wrong label." : "");
+        return paintReasons();
+      }
+      if (action === "zoom_in") return shown.zoom?.zoomAt(1.5);
+      if (action === "zoom_out") return shown.zoom?.zoomAt(1 / 1.5);
+      if (action === "zoom_reset") return shown.zoom?.reset();
+      if (action === "cannot_tell" && entry.question.kind === "sheet") return shown.pick();
+      return give(action, isSure);
+    }
+
+    window.reid.reviewKeyboard({
+      keys,
+      state: () => ({ shown, kind: current()?.question.kind, overlay, awaitsReason }),
+      onActive: () => (lastActive = performance.now()),
+      deliver: openReceipt,
+      stopReason: () => {
+        awaitsReason = false;
+        paintReasons();
+      },
+      toggleReason,
+      act,
+    });
+
+    element.addEventListener("pointerdown", () => (lastActive = performance.now()));
+    element.addEventListener("click", (event) => {
+      // After a mouse click the keys go on working; event.detail is 0 for a click made by the keyboard.
+      if (event.detail && event.target.closest("button") && !event.target.closest("dialog, .rv-card, .rv-persons")) {
+        panel.focus({ preventScroll: true });
+      }
+    });
+
+    part("help").append(icon("help"));
+    part("help").addEventListener("click", keys.open);
+    part("keys-switch").addEventListener("click", () => keys.setOn(!keys.isOn()));
+    part("saved").addEventListener("click", openReceipt);
+
+    /* ---- dialogs ---- */
+    async function changeName() {
+      const before = annotator;
+      annotator = await dialogs.askName(annotator);
+      if (annotator !== before) location.reload();
+    }
+
+    async function openComment() {
+      const entry = current();
+      entry.comment = await dialogs.askComment(entry.comment);
+      paintTools();
+    }
+
+    async function openReceipt() {
+      await outbox.sync();
+      dialogs.showReceipt(outboxState, state, `${V1}/decisions?${new URLSearchParams({ gallery: g })}`);
+    }
+
+    /* ---- progress and leases ---- */
+    let stateTimer = 0;
+    function scheduleState() {
+      clearTimeout(stateTimer);
+      stateTimer = setTimeout(refreshState, 400);
+    }
+
+    async function refreshState() {
+      try {
+        const found = await get("review/state", { annotator, gallery: g });
+        if (found.error) return;
+        state = found;
+        if (!undoable.length && !redoable.length && !given.length) {
+          undoable = found.undo.map((id) => ({ id, entry: null }));
+          redoable = found.redo.map((id) => ({ id, entry: null }));
+          paintTools();
+        }
+        const link = adjudicate ? "" : `./review?${new URLSearchParams({ ...scope, adjudicate: "1" })}`;
+        showProgress(part("progress"), state, { adjudicateLink: link });
+      } catch {
+        /* shown again with the next answer */
+      }
+    }
+
+    window.reid.reviewLease({
+      idleMs: () => performance.now() - lastActive,
+      leaseMs: () => (!current() || current().answer || pair ? 0 : 1000 * current().question.lease_s),
+      renew: fetchMore,
+      warn: (text, action) => tell("warn", text, action),
+      onActive: () => (lastActive = performance.now()),
+    });
+
+    paintKeySwitch();
+    say("Choosing what to ask", "The first questions come in a moment.", true);
+    if (!annotator) annotator = await dialogs.askName(annotator, { isFirst: true });
+    part("name").textContent = annotator;
+    part("name").addEventListener("click", changeName);
+    await Promise.all([fetchMore(), refreshState()]);
+    return { isReady: true };
+  });
+})();

@@ -1,0 +1,1 @@
+"""What each page does: plain values in and out, no Gradio."""
