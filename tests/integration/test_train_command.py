@@ -47,9 +47,23 @@ def metrics(run: Path) -> list[dict[str, Any]]:
     return [{name: value for name, value in line.items() if name != "crops_per_s"} for line in lines]
 
 
-def test_torchrun__two_processes__steps_of_one(tiny_set: Path, tmp_path: Path) -> None:
+def two_processes(words: list[str]) -> subprocess.Popen[str]:
     start = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    two = process([*start, "-m", "reid_core", *words(tiny_set, tmp_path / "two", "--steps", "2")])
+    return process([*start, "-m", "reid_core", *words])
+
+
+def stop_after_first_report(training: subprocess.Popen[str], run: Path) -> str:
+    """SIGTERM once there are metrics; what it said."""
+    until = time.monotonic() + WAIT_S
+    while not (run / "metrics.jsonl").is_file() and training.poll() is None and time.monotonic() < until:
+        time.sleep(0.02)
+    training.send_signal(signal.SIGTERM)
+    said, _ = training.communicate(timeout=WAIT_S)
+    return said
+
+
+def test_torchrun__two_processes__steps_of_one(tiny_set: Path, tmp_path: Path) -> None:
+    two = two_processes(words(tiny_set, tmp_path / "two", "--steps", "2"))
     assert main(words(tiny_set, tmp_path / "one", "--steps", "2")) == 0
     said, _ = two.communicate(timeout=WAIT_S)
     assert two.returncode == 0, said
@@ -67,16 +81,27 @@ def test_torchrun__two_processes__steps_of_one(tiny_set: Path, tmp_path: Path) -
     assert start_of_both.norm() < 0.05 * moved.norm()
 
 
+def test_torchrun__stopped__one_process_goes_on_with_the_next_step(tiny_set: Path, tmp_path: Path) -> None:
+    run = tmp_path / "stopped"
+    said = stop_after_first_report(two_processes(words(tiny_set, run, "--steps", str(STEPS))), run)
+    assert "Training stopped after step" in said
+    step, before = torch.load(run / "last.pt", weights_only=True)["step"], metrics(run)
+    assert 0 < step < STEPS
+
+    assert main(words(tiny_set, run, "--steps", str(STEPS), "--resume")) == 0
+    lines = metrics(run)
+    assert lines[: len(before)] == before
+    assert [line["step"] for line in lines] == list(range(1, STEPS + 1))
+    assert lines[step]["identity"] < 2 * lines[step - 1]["identity"]
+    assert (run / "final.safetensors").is_file()
+
+
 def test_sigterm__in_the_middle__checkpoint_that_resumes_to_the_identical_weights(
     tiny_set: Path, tmp_path: Path
 ) -> None:
     run = tmp_path / "stopped"
     stopped = process([sys.executable, "-m", "reid_core", *words(tiny_set, run, "--steps", str(STEPS))])
-    until = time.monotonic() + WAIT_S
-    while not (run / "metrics.jsonl").is_file() and stopped.poll() is None and time.monotonic() < until:
-        time.sleep(0.02)
-    stopped.send_signal(signal.SIGTERM)
-    said, _ = stopped.communicate(timeout=WAIT_S)
+    said = stop_after_first_report(stopped, run)
     assert stopped.returncode == STOPPED, said
     assert "Training stopped after step" in said
     step = torch.load(run / "last.pt", weights_only=True)["step"]
