@@ -83,7 +83,7 @@ class Standing:
         return sum(1 for _ in self._disputed())
 
     def earlier_answers(self, pair: frozenset[str]) -> tuple[str, ...]:
-        """What people said about a pair, with their reasons and without their names."""
+        """What people said about a pair, with reasons and comments and without their names."""
         return tuple(_in_words(decision) for decision in self._by_pair.get(pair, ()))
 
     def agreement(self) -> tuple[float | None, int]:
@@ -121,4 +121,5 @@ def _in_words(decision: Decision) -> str:
     words = {Answer.SAME: "same", Answer.DIFFERENT: "different", Answer.CANNOT_TELL: "cannot tell"}
     doubt = "" if decision.is_sure else ", not sure"
     reasons = f" ({', '.join(decision.reasons)})" if decision.reasons else ""
-    return f"{words[decision.answer]}{doubt}{reasons}"
+    comment = f": {decision.comment}" if decision.comment else ""
+    return f"{words[decision.answer]}{doubt}{reasons}{comment}"

@@ -204,7 +204,10 @@ class Asking(Judgements):
         seen = {node: graph.revision(node) for node in sorted(nodes)}
         if is_blind:
             return QuestionView(kind="pair", seen=seen, **common)
-        adjudicated = stream == ADJUDICATION
+        if stream == ADJUDICATION:  # by the pictures and what was said; labels and scores would take sides
+            return QuestionView(
+                kind="pair", seen=seen, earlier_answers=standing.earlier_answers(question.pair), **common
+            )
         ends = dict.fromkeys(node for node in (question.left, question.right, question.rival) if node)
         return QuestionView(
             kind="pair",
@@ -213,12 +216,9 @@ class Asking(Judgements):
             identity="" if question.rival is None else faces.key_of(question.right),
             supersedes=question.supersedes,
             similarity=None if evidence is None else evidence.similarity(left.crop, right.crop),
-            probability=None
-            if evidence is None or adjudicated
-            else evidence.probability(left.crop, right.crop),
-            outlooks={} if adjudicated else faces.outlooks(question.left, question.right),
+            probability=None if evidence is None else evidence.probability(left.crop, right.crop),
+            outlooks=faces.outlooks(question.left, question.right),
             identities=tuple(faces.identity(node) for node in ends),
-            earlier_answers=standing.earlier_answers(question.pair) if adjudicated else (),
             **common,
         )
 

@@ -337,7 +337,9 @@ def test_answer__flagged_pair__adjudicator_settles_it_without_names(review: Revi
     review.answer([say(a, b)], "zoe")
     review.answer([say(a, b, "cannot_tell", reasons=["flagged"], comment="twins?")], "bob")
     (question,) = review.upcoming("eve", adjudicate=True).questions
-    assert question.earlier_answers == ("same", "cannot tell (flagged)")
+    assert question.earlier_answers == ("same", "cannot tell (flagged): twins?")
+    assert (question.identities, question.similarity, question.probability) == ((), None, None)
+    assert question.outlooks == {}
     assert "zoe" not in str(question)
     assert "bob" not in str(question)
     (refused,) = review.answer([say(a, b, "different", stream="adjudication")], "eve")
