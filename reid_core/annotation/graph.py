@@ -155,7 +155,13 @@ class IdentityGraph(LoggedEvents, LinkedNodes):
         return max(self._last_touch.get(member, 0) for member in self._members[self._component_of(node)])
 
     def consequence(self, left: str, right: str, answer: Answer) -> Consequence:
-        """What ``answer`` would do now; nothing is changed."""
+        """What ``answer`` would do now; nothing is changed.
+
+        Raises:
+            InputError: Both are the same crop, or one is not known.
+        """
+        if left == right:
+            raise InputError(f"A judgement needs two different crops; {left} came twice.")
         a, b = self._component_of(left), self._component_of(right)
         sizes = len(self.crops(left)), len(self.crops(right))
         if answer is Answer.CANNOT_TELL:

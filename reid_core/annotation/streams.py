@@ -126,8 +126,8 @@ def false_match_questions(snapshot: GraphSnapshot, likeness: IdentityLikeness) -
                 snapshot,
                 *pair,
                 Stream.FALSE_MATCH_FIRST,
-                f"Two identities of {snapshot.sizes[first]} and {snapshot.sizes[second]} crops look like one "
-                f"person ({chance[k]:.0%}).",
+                f"Two identities of {snapshot.sizes[first]} and {snapshot.sizes[second]} crops may be one "
+                f"person ({chance[k]:.0%} by all their crops).",
                 float(expected[k]),
             )
 

@@ -203,6 +203,15 @@ def test_review__pair_from_the_address__consequence_evidence_and_unsure(
     assert page.locator(".rv-empty h2").inner_text() == "Answered"
 
 
+def test_review__one_crop_twice_in_the_address__told(
+    desk: Studio, open_review: Any, watched: Watched
+) -> None:
+    watched.ignored.append("400 (Bad Request)")
+    crop, _, _ = pair_of(desk, 13)
+    page = open_review("twice", f"?pair={crop},{crop}")
+    assert "two different crops" in page.locator(".rv-empty").inner_text()
+
+
 def test_review__keys_remapped_and_switched_off__buttons_still_work(desk: Studio, open_review: Any) -> None:
     left, right, _ = pair_of(desk, 14)
     page = open_review("remap", f"?pair={left},{right}")

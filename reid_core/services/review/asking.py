@@ -227,4 +227,4 @@ def _honest(reason: str, evidence: ReviewEvidence | None) -> str:
     """A reason without its percentage where nothing was calibrated."""
     if evidence is not None and evidence.is_calibrated:
         return reason
-    return re.sub(r"\s*\(\d+%\)|: it says \d+%", "", reason)
+    return re.sub(r"\s*\(\d+%[^)]*\)|: it says \d+%", "", reason)

@@ -179,6 +179,11 @@ def test_cannot_tell__pair__kept_without_consequence(graph: IdentityGraph) -> No
     assert graph.relation("a2", "b1") is None
 
 
+def test_consequence__one_crop_twice__refused(graph: IdentityGraph) -> None:
+    with pytest.raises(InputError, match="two different crops"):
+        graph.consequence("a1", "a1", Answer.SAME)
+
+
 def test_consequence__before_each_answer__matches_what_then_happens(graph: IdentityGraph) -> None:
     merge = graph.consequence("a1", "b1", Answer.SAME)
     assert (merge.num_left, merge.num_right, merge.new_pairs, merge.conflicts) == (3, 2, 6, False)

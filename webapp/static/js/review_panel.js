@@ -14,7 +14,7 @@
   /** Ask an address; a lost connection throws, anything the server says comes back. */
   async function get(path, entries) {
     const response = await fetch(`${V1}/${path}?${new URLSearchParams(entries)}`, { headers: { Accept: "application/json" } });
-    if (response.status >= 500) throw new Error(`status ${response.status}`);
+    if (response.status >= 500) throw new Error(`The server failed (status ${response.status}). Its log says why; it is asked again.`);
     return response.json();
   }
 
@@ -132,8 +132,9 @@
         if (pair) for (const id of splitPair(pair)) entries.push(["pair", id]);
         const found = await get("review/next", entries);
         take(found);
-      } catch {
-        if (!current()) say("No connection", "Questions come as soon as the server answers again.");
+      } catch (error) {
+        const isAway = error instanceof TypeError; // what fetch throws when nobody answers
+        if (!current()) say(isAway ? "No connection" : "No questions", isAway ? "Questions come as soon as the server answers again." : error.message);
         pollTimer = setTimeout(fetchMore, 3 * POLL_MS);
       } finally {
         isFetching = false;

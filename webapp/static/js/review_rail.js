@@ -30,7 +30,7 @@
         el(
           "p",
           { class: "rs-similarity" },
-          el("span", {}, question.rival ? "P(is its own identity)" : "P(same person), calibrated"),
+          el("span", {}, question.rival ? "P(is its own identity)" : "P(same) of these two crops"),
           el("b", { class: "rs-num" }, percent(question.probability)),
         ),
         el("div", { class: "rs-meter", "aria-hidden": "true" }, meter(question.probability)),
