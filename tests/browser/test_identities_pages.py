@@ -362,6 +362,20 @@ def test_search__f_j_space__label_advance_and_undo(own: Studio, open_as_ann: Any
     assert not page.locator("dialog[open]").count()
 
 
+def test_search__next_answer_before_the_page_heard_of_the_first__stored(own: Studio, open_as_ann: Any) -> None:
+    page, query = open_search(own, open_as_ann, 17)
+    ids = page.eval_on_selector_all(".rs-card", "list => list.map(n => n.dataset.labelId)")
+    page.route("**/review/pairs", lambda route: None)  # what is known of the cards does not come any more
+    for place in (30, 31):
+        page.locator(".rs-card-open").nth(place).focus()
+        page.keyboard.press("j")
+        page.wait_for_timeout(200)
+        wait_saved(page)
+    assert page.locator(".rs-notices .rs-notice").count() == 0
+    states = own.workbench.review.pair_states(query, ids[30:32])
+    assert [states[crop].answer for crop in ids[30:32]] == ["different", "different"]
+
+
 def test_search__sweep__one_confirmation_with_the_count_and_one_undo(own: Studio, open_as_ann: Any) -> None:
     page, query = open_search(own, open_as_ann, 20)
     total = page.locator(".rs-card").count()

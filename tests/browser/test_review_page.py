@@ -290,11 +290,11 @@ def test_review__contact_sheet__picked_crop_leaves_the_identity(desk: Studio, op
 def test_review__first_visit__asks_a_code_name_once(desk: Studio, new_page: Callable[..., Any]) -> None:
     page = new_page()
     page.goto(f"{desk.url}review")
-    page.wait_for_selector("dialog[open] #rv-name")
-    page.fill("#rv-name", "<b>")
+    page.wait_for_selector("dialog[open] #rs-annotator-name")
+    page.fill("#rs-annotator-name", "<b>")
     page.keyboard.press("Enter")
     page.wait_for_selector("text=Use 1 to 40")
-    page.fill("#rv-name", "newcomer")
+    page.fill("#rs-annotator-name", "newcomer")
     page.keyboard.press("Enter")
     page.wait_for_selector(QUESTION)
     assert page.locator("[data-part=name]").inner_text() == "newcomer"

@@ -1,99 +1,8 @@
 /* Who answers, on any page: code name, the outbox, undo and redo, and what the server said to each answer. */
 (() => {
   "use strict";
-  const { el, icon, announce, notice } = window.reid;
-  const V1 = "gradio_api/reid/v1";
-  const NAME_STORED = "reid-annotator";
-  const NAME_RULE = /^[\p{L}\p{N}_][\p{L}\p{N}_ .@+-]{0,39}$/u;
-
-  function newId() {
-    if (crypto.randomUUID) return crypto.randomUUID();
-    const bytes = crypto.getRandomValues(new Uint8Array(16)); // no secure context: plain http in a lab
-    return [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
-  }
-
-  function stored() {
-    try {
-      return localStorage.getItem(NAME_STORED) ?? "";
-    } catch {
-      return "";
-    }
-  }
-
-  async function answerOf(response) {
-    let body = {};
-    try {
-      body = await response.json();
-    } catch {
-      /* not from our server; told below */
-    }
-    if (response.ok) return body;
-    return { ...body, status: response.status, error: body.error ?? `The server answered ${response.status}. See its log.` };
-  }
-
-  /** Ask an address below v1; what goes wrong comes back as { error }. */
-  window.reid.readV1 = async (path, params = {}) => {
-    const wanted = Object.entries(params).filter(([, value]) => value !== "" && value !== null && value !== undefined);
-    try {
-      return await answerOf(await fetch(`${V1}/${path}?${new URLSearchParams(wanted)}`));
-    } catch {
-      return { error: "The server gave no answer. Check that the app is still running, then try again." };
-    }
-  };
-
-  /** Send JSON to an address below v1; what goes wrong comes back as { error }. */
-  window.reid.sendV1 = async (path, body) => {
-    try {
-      const headers = { "Content-Type": "application/json" };
-      return await answerOf(await fetch(`${V1}/${path}`, { method: "POST", headers, body: JSON.stringify(body) }));
-    } catch {
-      return { error: "The server gave no answer. Check that the app is still running, then try again." };
-    }
-  };
-
-  /**
-   * A dialog of our own with a heading, content and buttons; resolves with the value of the button pressed,
-   * "" when it was closed. buttons: [value, label, isPrimary]. check(value) returns a problem or "".
-   */
-  window.reid.askPerson = (title, content, buttons, { check = () => "" } = {}) =>
-    new Promise((done) => {
-      const before = document.activeElement;
-      const problem = el("p", { class: "rs-problem", role: "alert" });
-      const form = el(
-        "form",
-        { method: "dialog" },
-        el("div", { class: "rs-dialog-head" }, el("h2", { id: "rs-ask-title" }, title)),
-        el("div", { class: "rs-ask-body" }, ...content, problem),
-        el(
-          "div",
-          { class: "rs-dialog-foot" },
-          // Cancel submits nothing: Enter in a field presses the first button that does.
-          ...buttons.map(([value, label, isPrimary]) =>
-            value
-              ? el("button", { type: "submit", class: `rs-button${isPrimary ? " rs-primary" : ""}`, value, "data-answer": value }, label)
-              : el("button", { type: "button", class: `rs-button${isPrimary ? " rs-primary" : ""}`, "data-answer": "", onclick: () => dialog.close() }, label),
-          ),
-        ),
-      );
-      const dialog = el("dialog", { class: "rs-dialog rs-ask", "aria-labelledby": "rs-ask-title" }, form);
-      const takeKeysOff = window.reid.pushKeys({}); // no key of the page works below it
-      form.addEventListener("submit", (event) => {
-        const value = event.submitter?.value ?? "";
-        const wrong = value ? check(value) : "";
-        if (wrong) event.preventDefault();
-        problem.textContent = wrong;
-        dialog.dataset.answer = wrong ? "" : value;
-      });
-      dialog.addEventListener("close", () => {
-        takeKeysOff();
-        dialog.remove();
-        if (before?.isConnected) before.focus?.({ preventScroll: true });
-        done(dialog.dataset.answer ?? "");
-      });
-      document.body.append(dialog);
-      dialog.showModal();
-      (form.querySelector("input,select") ?? form.querySelector(".rs-primary"))?.focus();
-    });
+  const KNOWN = 100; // answers of this page that go along with the next one
+  const { el, icon, announce, keptName, askName, noticesIn, newId, showSaved } = window.reid;
 
   /**
    * Start answering on a page.
@@ -102,7 +11,7 @@
    * onGiven(answer): an answer, an undo or a redo left this page.
    */
   window.reid.annotator = async ({ host, gallery = () => "", onResult = () => {}, onName = () => {}, onGiven = () => {} }) => {
-    let name = stored();
+    let name = keptName();
     let undoable = []; // ids of own answers, the next one to take back last
     let redoable = [];
     const given = [];
@@ -121,25 +30,7 @@
       redoButton.disabled = !redoable.length;
     }
 
-    function paintSaved({ waiting, isOnline, refused }) {
-      const text = waiting ? (isOnline ? `Saving ${waiting}` : `Unsynced ${waiting}`) : isOnline ? "Saved" : "No connection";
-      const isBehind = waiting > 0 || !isOnline;
-      saved.replaceChildren(icon(isBehind ? "reset" : "check", 14), text, refused.length ? ` · ${refused.length} refused` : "");
-      saved.dataset.state = isBehind ? "unsynced" : "saved";
-      saved.dataset.waiting = String(waiting);
-    }
-
-    function tell(kind, text, action) {
-      const close = el("button", { type: "button", class: "rs-tool", "aria-label": "Dismiss" }, icon("cross"));
-      const act = action
-        ? [el("button", { type: "button", class: "rs-button", onclick: () => (action.act(), box.remove()) }, action.label)]
-        : [];
-      const box = notice(kind, text, ...act, close);
-      close.addEventListener("click", () => box.remove());
-      notices.append(box);
-      while (notices.children.length > 3) notices.firstElementChild.remove();
-      announce(text);
-    }
+    const tell = noticesIn(notices);
 
     function settle(entry, result) {
       if (result.status === "stale") {
@@ -166,7 +57,7 @@
       paint();
     }
 
-    const outbox = await window.reid.reviewOutbox({ onState: paintSaved, onResult: settle, knownAnswers: () => given });
+    const outbox = await window.reid.reviewOutbox({ onState: (state) => showSaved(saved, state), onResult: settle });
     saved.addEventListener("click", () => outbox.sync());
 
     async function loadStacks() {
@@ -180,24 +71,9 @@
     }
 
     async function changeName() {
-      const input = el("input", { type: "text", id: "rs-annotator-name", value: name || "annotator-1", maxlength: "40", autocomplete: "off" });
-      const answer = await window.reid.askPerson(
-        name ? "Your code name" : "Before you judge",
-        [
-          el("label", { for: "rs-annotator-name" }, "Code name"),
-          input,
-          el("p", { class: "rs-hint" }, "Every judgement is stored with it. A code name is enough: do not use your real name."),
-        ],
-        [["", "Cancel"], ["ok", "OK", true]],
-        { check: () => (NAME_RULE.test(input.value.trim()) ? "" : "Use 1 to 40 letters, digits, spaces or . _ @ + -") },
-      );
-      if (answer !== "ok") return false;
-      name = input.value.trim();
-      try {
-        localStorage.setItem(NAME_STORED, name);
-      } catch {
-        /* asked again next time */
-      }
+      const given = await askName(name);
+      if (!given) return false;
+      name = given;
       undoable = [];
       redoable = [];
       await loadStacks();
@@ -206,8 +82,9 @@
     }
 
     async function deliver(answer) {
+      const known = given.slice(-KNOWN);
       given.push(answer.id);
-      await outbox.add({ annotator: name, gallery: gallery(), answer });
+      await outbox.add({ annotator: name, gallery: gallery(), answer, known });
       onGiven(answer);
     }
 
@@ -261,7 +138,7 @@
       bar.append(el("button", { type: "button", class: "rs-button", onclick: act }, label, key ? el("kbd", { "aria-hidden": "true" }, key) : null));
     }
 
-    return { addButton, name: () => name, ensureName: async () => Boolean(name) || changeName(), send, undo, redo, tell, newId, loadStacks };
+    return { addButton, name: () => name, ensureName: async () => Boolean(name) || changeName(), send, undo, redo, tell, loadStacks };
   };
 
   /** Link to another page that keeps gallery and model. */

@@ -303,7 +303,7 @@
         el("p", { class: "rs-hint" }, summary.aliases.length ? `Earlier names stay and can be searched for: ${summary.aliases.join(", ")}` : "No real names, please. Earlier names stay and can be searched for."),
       ], [["", "Cancel"], ["ok", "Name it", true]], { check: () => (input.value.trim() ? "" : "The name is empty.") });
       if (answer !== "ok" || !(await session.ensureName())) return;
-      const told = await window.reid.sendV1("identities/name", { node: summary.node, name: input.value.trim(), annotator: session.name(), id: session.newId(), gallery });
+      const told = await window.reid.sendV1("identities/name", { node: summary.node, name: input.value.trim(), annotator: session.name(), id: window.reid.newId(), gallery });
       if (told.error) session.tell("bad", told.error);
       else onOpen(summary.node);
     }

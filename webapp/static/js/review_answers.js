@@ -3,12 +3,6 @@
   "use strict";
   const LONGEST_MS = 86_400_000;
 
-  function newId() {
-    if (crypto.randomUUID) return crypto.randomUUID();
-    const bytes = crypto.getRandomValues(new Uint8Array(16)); // no secure context: plain http in a lab
-    return [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
-  }
-
   /** What a choice says about a question; null if it says nothing. shown: of the stage, for a contact sheet. */
   function contentOf(question, choice, shown) {
     const ends = { left: question.left.node, right: question.right.node };
@@ -28,7 +22,7 @@
   function makeAnswer(content, question, { choice, msTaken, isSure, reasons, comment }) {
     const answer = {
       ...content,
-      id: newId(),
+      id: window.reid.newId(),
       choice,
       key: question.key,
       stream: question.stream,
@@ -45,5 +39,5 @@
     return answer;
   }
 
-  window.reid.reviewAnswers = { newId, contentOf, makeAnswer };
+  window.reid.reviewAnswers = { contentOf, makeAnswer };
 })();

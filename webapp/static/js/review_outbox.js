@@ -1,11 +1,28 @@
 /* Answers on their way to the server: kept in the browser until the server has them on its disk, in order. */
 (() => {
   "use strict";
+  const { icon } = window.reid;
   const DB = "reid-review";
   const STORE = "answers";
   const BATCH = 20;
   const FIRST_WAIT_MS = 1000;
   const LONGEST_WAIT_MS = 20000;
+
+  /** A new id for an answer. */
+  window.reid.newId = () => {
+    if (crypto.randomUUID) return crypto.randomUUID();
+    const bytes = crypto.getRandomValues(new Uint8Array(16)); // no secure context: plain http in a lab
+    return [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+  };
+
+  /** Say on a button how far the answers are: the outbox's state, see `reviewOutbox`. */
+  window.reid.showSaved = (button, { waiting, isOnline, refused }) => {
+    const text = waiting ? (isOnline ? `Saving ${waiting}` : `Unsynced ${waiting}`) : isOnline ? "Saved" : "No connection";
+    const isBehind = waiting > 0 || !isOnline;
+    button.replaceChildren(icon(isBehind ? "reset" : "check", 14), text, refused.length ? ` · ${refused.length} refused` : "");
+    button.dataset.state = isBehind ? "unsynced" : "saved";
+    button.dataset.waiting = String(waiting);
+  };
 
   const asPromise = (request) =>
     new Promise((done, failed) => {

@@ -1,22 +1,14 @@
 /* The review: asks, shows, takes answers. An answer is in the browser's outbox before the next question shows. */
 (() => {
   "use strict";
-  const { el, find, icon, readParams, announce, notice } = window.reid;
-  const { prepare, show } = window.reid.reviewQuestion;
-  const { newId, contentOf, makeAnswer } = window.reid.reviewAnswers;
+  const { el, find, icon, readParams, announce, newId, readV1, sendV1 } = window.reid;
+  const { show } = window.reid.reviewQuestion;
+  const { contentOf, makeAnswer } = window.reid.reviewAnswers;
   const { STREAMS, showKnown, showProgress } = window.reid.reviewRail;
+  const dialogs = window.reid.reviewDialogs;
   const V1 = "gradio_api/reid/v1";
-  const AHEAD = 5;
   const TRAIL = 200;
   const DEBOUNCE_MS = 150;
-  const POLL_MS = 1000;
-
-  /** Ask an address; a lost connection throws, anything the server says comes back. */
-  async function get(path, entries) {
-    const response = await fetch(`${V1}/${path}?${new URLSearchParams(entries)}`, { headers: { Accept: "application/json" } });
-    if (response.status >= 500) throw new Error(`The server failed (status ${response.status}). Its log says why; it is asked again.`);
-    return response.json();
-  }
 
   window.reid.define("review_panel", async (element) => {
     const part = (name) => find(element, name);
@@ -24,9 +16,7 @@
     const params = readParams();
     const { g = "", m = "", sel = "", pair = "", adjudicate = "" } = params;
     const scope = Object.fromEntries(Object.entries({ g, m }).filter(([, value]) => value));
-    const dialogs = window.reid.reviewDialogs(part("dialog"), panel);
-    let annotator = dialogs.keptName();
-    let queue = [];
+    let annotator = window.reid.keptName();
     const trail = []; // entries that were shown: { question, answer, reasons, comment, isUnsure }
     let cursor = -1;
     let shown = null; // what the stage answers: zoom, groups, pick
@@ -35,30 +25,20 @@
     let undoable = []; // { id, entry }, the next one last
     let redoable = [];
     const given = []; // ids of everything this page has sent
-    const answered = new Set(); // keys of questions this page has answered
     let state = null;
-    let isFetching = false;
-    let pollTimer = 0;
     let awaitsReason = false;
     let lastActive = performance.now();
     let outboxState = { waiting: 0, isOnline: true, isLasting: true, refused: [] };
     const current = () => trail[cursor] ?? null;
 
     /* ---- the outbox ---- */
-    const outbox = await window.reid.reviewOutbox({
-      onState: showSaved,
-      onResult: settle,
-    });
+    const outbox = await window.reid.reviewOutbox({ onState: takeState, onResult: settle });
 
-    function showSaved({ waiting, isOnline, isLasting, refused }) {
-      const button = part("saved");
-      const text = waiting ? (isOnline ? `Saving ${waiting}` : `Unsynced ${waiting}`) : isOnline ? "Saved" : "No connection";
-      button.replaceChildren(icon(waiting || !isOnline ? "reset" : "check", 14), text, refused.length ? ` · ${refused.length} refused` : "");
-      button.dataset.state = waiting || !isOnline ? "unsynced" : "saved";
-      button.dataset.waiting = String(waiting);
+    function takeState(now) {
+      window.reid.showSaved(part("saved"), now);
       const wasOnline = outboxState.isOnline;
-      outboxState = { waiting, isOnline, isLasting, refused };
-      if (isOnline && !wasOnline) fetchMore();
+      outboxState = now;
+      if (now.isOnline && !wasOnline) supply.fetchMore();
     }
 
     /** The server's word on one answer. */
@@ -87,82 +67,42 @@
       const what = result.changes.map((change) => `${change.annotator}: ${change.text}`).join("; ");
       const text = `Not stored, because it was changed since you saw it. ${what || result.message}`;
       tell("warn", `${text} It is asked again next.`);
-      announce("An answer was not stored. The question comes again.");
       const { question } = entry;
       if (!question) return;
-      try {
-        const right = question.kind === "sheet" ? question.identity : question.right.node;
-        const now = await get("review/consequence", { left: question.left.node, right, gallery: g });
-        if (!now.seen) return;
-        answered.delete(question.key);
-        const seen = { ...question.seen, ...now.seen };
-        queue.unshift({ ...question, seen, outlooks: now.outlooks, reason: text, isRepeat: true });
-        if (!current() || current().answer) advance();
-      } catch {
-        tell("bad", "The question could not be asked again: no connection.");
-      }
+      const right = question.kind === "sheet" ? question.identity : question.right.node;
+      const now = await readV1("review/consequence", { left: question.left.node, right, gallery: g });
+      if (!now.seen) return tell("bad", `The question could not be asked again: ${now.error}`);
+      supply.putFirst({ ...question, seen: { ...question.seen, ...now.seen }, outlooks: now.outlooks, reason: text });
+      return !current() || current().answer ? advance() : null;
     }
 
-    function tell(kind, text, action) {
-      const host = part("notices");
-      const close = el("button", { type: "button", class: "rs-tool", "aria-label": "Dismiss" }, icon("cross"));
-      const buttons = action
-        ? [el("button", { type: "button", class: "rs-button", onclick: () => (action.act(), box.remove()) }, action.label)]
-        : [];
-      const box = notice(kind, text, ...buttons, close);
-      close.addEventListener("click", () => box.remove());
-      host.append(box);
-      while (host.children.length > 3) host.firstElementChild.remove();
-      return box;
-    }
+    const tell = window.reid.noticesIn(part("notices"));
 
     /* ---- questions ---- */
-    async function fetchMore() {
-      if (isFetching || !annotator || (pair && trail.length)) return;
-      const number = AHEAD + 1 - queue.length - (current() && !current().answer ? 1 : 0);
-      const have = [...queue, current()?.answer ? null : current()?.question].filter(Boolean).map((q) => q.key);
-      have.push(...(await outbox.waitingKeys()));
-      isFetching = true;
-      clearTimeout(pollTimer);
-      try {
-        const entries = [["annotator", annotator], ["gallery", g], ["model", m], ["number", String(Math.max(1, number))]];
-        for (const key of new Set(have.filter(Boolean))) entries.push(["have", key]);
-        if (sel) entries.push(["sel", sel]);
-        if (adjudicate) entries.push(["adjudicate", "1"]);
-        if (pair) for (const id of splitPair(pair)) entries.push(["pair", id]);
-        const found = await get("review/next", entries);
-        take(found);
-      } catch (error) {
-        const isAway = error instanceof TypeError; // what fetch throws when nobody answers
-        if (!current()) say(isAway ? "No connection" : "No questions", isAway ? "Questions come as soon as the server answers again." : error.message);
-        pollTimer = setTimeout(fetchMore, 3 * POLL_MS);
-      } finally {
-        isFetching = false;
-      }
-    }
+    const supply = window.reid.reviewSupply({
+      address: params,
+      annotator: () => annotator,
+      held: () => [current(), trail.at(-1)].filter((entry) => entry && !entry.answer).map((entry) => entry.question),
+      waitingKeys: () => outbox.waitingKeys(),
+      onFound: showFound,
+    });
 
-    function splitPair(text) {
-      const comma = text.indexOf(",");
-      return comma < 0 ? [text] : [text.slice(0, comma), text.slice(comma + 1)];
-    }
-
-    function take(found) {
-      if (found.error) {
-        say("This cannot be reviewed", found.error);
-        return;
-      }
-      const known = new Set([...queue.map((q) => q.key), current()?.answer ? "" : current()?.question.key]);
-      const fresh = found.questions.filter((q) => !known.has(q.key) && (!answered.has(q.key) || q.supersedes || pair));
-      queue.push(...(current() ? fresh.filter((q) => q.key !== current().question.key || current().answer) : fresh));
-      for (const question of fresh) prepare(question);
+    /** After every word of the server on what comes next; true if it is to be asked again soon. */
+    function showFound(found) {
       const needsOne = !current() || (current().answer && cursor === trail.length - 1);
-      if (needsOne && queue.length) advance();
+      if (found.error) {
+        const title = !found.status ? "No connection" : found.status < 500 ? "This cannot be reviewed" : "The server failed";
+        const text = found.status ? found.error : "Questions come as soon as the server answers again.";
+        if (!current() || (found.status && found.status < 500)) say(title, text);
+        return false;
+      }
+      if (needsOne && supply.hasNext()) advance();
       else if (needsOne && found.state === "preparing") {
         say("Choosing what to ask", found.message || "This takes a few seconds.", true);
-      } else if (needsOne && !queue.length && !found.questions.length && found.state === "empty") {
+      } else if (needsOne && !found.questions.length && found.state === "empty") {
         say(found.message || "Nothing is left to ask.", "Come back after others have answered, or look at the history.");
       }
-      if (found.state === "preparing" || (needsOne && !queue.length)) pollTimer = setTimeout(fetchMore, POLL_MS);
+      return found.state === "preparing" || (needsOne && !supply.hasNext() && !(current() && !current().answer));
     }
 
     /** A sentence in place of a question. */
@@ -191,21 +131,18 @@
         cursor = trail.length - 1;
         if (!current().answer) return paint();
       }
-      const question = queue.shift();
+      const question = supply.next();
       if (!question) {
         if (pair) say("Answered", "That was the pair you opened.");
         else if (!outboxState.isOnline) {
           say("No connection", `${outboxState.waiting} answers are kept in this browser and delivered later.`);
         } else say("Choosing what to ask", "The next question comes in a moment.", true);
-        fetchMore();
         return false;
       }
       trail.push({ question, answer: null, reasons: new Set(), comment: "", isUnsure: false });
       if (trail.length > TRAIL) trail.shift();
       cursor = trail.length - 1;
-      paint();
-      if (queue.length < AHEAD) setTimeout(fetchMore);
-      return true;
+      return paint();
     }
 
     /* ---- painting ---- */
@@ -233,14 +170,10 @@
 
     async function refreshOutlook(entry) {
       const { left, right } = entry.question;
-      try {
-        const now = await get("review/consequence", { left: left.node, right: right.node, gallery: g });
-        if (!now.outlooks || current() !== entry) return;
-        entry.question.outlooks = now.outlooks;
-        paintAnswers();
-      } catch {
-        /* the older line stays */
-      }
+      const now = await readV1("review/consequence", { left: left.node, right: right.node, gallery: g });
+      if (!now.outlooks || current() !== entry) return; // the older line stays
+      entry.question.outlooks = now.outlooks;
+      paintAnswers();
     }
 
     const controls = window.reid.reviewControls({ part, keys: () => keys, act, redo, toggleReason, toggleUnsure });
@@ -297,7 +230,7 @@
         undoable = undoable.filter((item) => item !== replaced);
       }
       entry.answer = answer;
-      answered.add(question.key);
+      supply.close(question.key);
       undoable.push({ id: answer.id, entry });
       redoable = [];
       await send(answer, question);
@@ -330,7 +263,7 @@
       }
       item.answer = item.entry.answer;
       item.entry.answer = null;
-      answered.delete(item.entry.question.key);
+      supply.reopen(item.entry.question.key);
       cursor = at;
       return paint();
     }
@@ -343,7 +276,7 @@
       announce("Restored.");
       if (item.entry) {
         item.entry.answer = item.answer;
-        answered.add(item.entry.question.key);
+        supply.close(item.entry.question.key);
         if (current() === item.entry) return advance();
       }
       return paintTools();
@@ -358,9 +291,8 @@
         return;
       }
       if (!entry.answer && !pair) {
-        const body = JSON.stringify({ annotator, gallery: g, key: entry.question.key });
-        fetch(`${V1}/review/skip`, { method: "POST", headers: { "Content-Type": "application/json" }, body }).catch(() => {});
-        answered.add(entry.question.key);
+        sendV1("review/skip", { annotator, gallery: g, key: entry.question.key });
+        supply.close(entry.question.key);
         announce("Skipped.");
       }
       advance();
@@ -451,21 +383,25 @@
     part("saved").addEventListener("click", openReceipt);
 
     /* ---- dialogs ---- */
+    const backToKeys = () => panel.focus({ preventScroll: true });
+
     async function changeName() {
-      const before = annotator;
-      annotator = await dialogs.askName(annotator);
-      if (annotator !== before) location.reload();
+      const given = await window.reid.askName(annotator);
+      if (given && given !== annotator) location.reload();
+      backToKeys();
     }
 
     async function openComment() {
       const entry = current();
       entry.comment = await dialogs.askComment(entry.comment);
       paintTools();
+      backToKeys();
     }
 
     async function openReceipt() {
       await outbox.sync();
-      dialogs.showReceipt(outboxState, state, `${V1}/decisions?${new URLSearchParams({ gallery: g })}`);
+      await dialogs.showReceipt(outboxState, state, `${V1}/decisions?${new URLSearchParams({ gallery: g })}`);
+      backToKeys();
     }
 
     /* ---- progress and leases ---- */
@@ -476,36 +412,32 @@
     }
 
     async function refreshState() {
-      try {
-        const found = await get("review/state", { annotator, gallery: g });
-        if (found.error) return;
-        state = found;
-        if (!undoable.length && !redoable.length && !given.length) {
-          undoable = found.undo.map((id) => ({ id, entry: null }));
-          redoable = found.redo.map((id) => ({ id, entry: null }));
-          paintTools();
-        }
-        const link = adjudicate ? "" : `./review?${new URLSearchParams({ ...scope, adjudicate: "1" })}`;
-        showProgress(part("progress"), state, { adjudicateLink: link });
-      } catch {
-        /* shown again with the next answer */
+      const found = await readV1("review/state", { annotator, gallery: g });
+      if (found.error) return; // shown again with the next answer
+      state = found;
+      if (!undoable.length && !redoable.length && !given.length) {
+        undoable = found.undo.map((id) => ({ id, entry: null }));
+        redoable = found.redo.map((id) => ({ id, entry: null }));
+        paintTools();
       }
+      const link = adjudicate ? "" : `./review?${new URLSearchParams({ ...scope, adjudicate: "1" })}`;
+      showProgress(part("progress"), state, { adjudicateLink: link });
     }
 
     window.reid.reviewLease({
       idleMs: () => performance.now() - lastActive,
       leaseMs: () => (!current() || current().answer || pair ? 0 : 1000 * current().question.lease_s),
-      renew: fetchMore,
+      renew: supply.fetchMore,
       warn: (text, action) => tell("warn", text, action),
       onActive: () => (lastActive = performance.now()),
     });
 
     paintKeySwitch();
     say("Choosing what to ask", "The first questions come in a moment.", true);
-    if (!annotator) annotator = await dialogs.askName(annotator, { isFirst: true });
+    if (!annotator) annotator = await window.reid.askName("", { isRequired: true });
     part("name").textContent = annotator;
     part("name").addEventListener("click", changeName);
-    await Promise.all([fetchMore(), refreshState()]);
+    await Promise.all([supply.fetchMore(), refreshState()]);
     return { isReady: true };
   });
 })();
