@@ -64,7 +64,7 @@ class CorrectionTerms:
     """
 
     replay_share: float = 0.6
-    conflict_share: float = 0.7
+    conflict_share: float = 0.35
     distillation_weight: float = 0.3
     pair_weight: float = 0.5
     must_similarity: float = 0.7

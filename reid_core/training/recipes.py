@@ -190,15 +190,15 @@ def from_corrections() -> TrainConfig:
     return TrainConfig(
         recipe="from-corrections",
         stages=(Stage(1.0, 128, 64, by_identity=True),),
-        steps=200,
+        steps=600,
         batch_size=64,
         crops_per_identity=4,
         learning_rate=0.015,
         warmup_steps=20,
         thaws=(Thaw(0.04, (HEADS,)),),
         freezes_statistics=True,
-        triplet_weight=0.5,
-        contrastive_weight=0.5,
+        triplet_weight=1.0,
+        contrastive_weight=1.0,
         augment=AugmentConfig(
             zoom_sigma=0.04,
             aspect_sigma=0.04,
