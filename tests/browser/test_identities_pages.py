@@ -362,7 +362,9 @@ def test_search__f_j_space__label_advance_and_undo(own: Studio, open_as_ann: Any
     assert not page.locator("dialog[open]").count()
 
 
-def test_search__next_answer_before_the_page_heard_of_the_first__stored(own: Studio, open_as_ann: Any) -> None:
+def test_search__next_answer_before_the_page_heard_of_the_first__stored(
+    own: Studio, open_as_ann: Any
+) -> None:
     page, query = open_search(own, open_as_ann, 17)
     ids = page.eval_on_selector_all(".rs-card", "list => list.map(n => n.dataset.labelId)")
     page.route("**/review/pairs", lambda route: None)  # what is known of the cards does not come any more

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from reid_core.annotation import PairQuestion, Question, SheetQuestion, Stream
@@ -176,6 +177,8 @@ class Asking(Judgements):
         faces, graph = view.faces, view.graph
         is_blind = not stream and question.stream in _BLIND_STREAMS
         left, right = faces.crop(question.left), faces.crop(question.right)
+        if is_blind or stream == ADJUDICATION:  # by the pictures; labels and scores would take sides
+            left, right = replace(left, pid=None), replace(right, pid=None)
         nodes = {question.left, question.right}
         common: dict[str, Any] = {
             "key": question.key,
@@ -204,7 +207,7 @@ class Asking(Judgements):
         seen = {node: graph.revision(node) for node in sorted(nodes)}
         if is_blind:
             return QuestionView(kind="pair", seen=seen, **common)
-        if stream == ADJUDICATION:  # by the pictures and what was said; labels and scores would take sides
+        if stream == ADJUDICATION:
             return QuestionView(
                 kind="pair", seen=seen, earlier_answers=standing.earlier_answers(question.pair), **common
             )

@@ -113,7 +113,7 @@ def test_upcoming__blind_question__tells_nothing(review: ReviewService) -> None:
     assert blind
     for question in blind:
         assert (question.probability, question.similarity, question.identities) == (None, None, ())
-        assert question.outlooks == {}
+        assert (question.outlooks, question.left.pid, question.right.pid) == ({}, None, None)
         assert question.stream == "audit"
 
 
@@ -339,7 +339,7 @@ def test_answer__flagged_pair__adjudicator_settles_it_without_names(review: Revi
     (question,) = review.upcoming("eve", adjudicate=True).questions
     assert question.earlier_answers == ("same", "cannot tell (flagged): twins?")
     assert (question.identities, question.similarity, question.probability) == ((), None, None)
-    assert question.outlooks == {}
+    assert (question.outlooks, question.left.pid, question.right.pid) == ({}, None, None)
     assert "zoe" not in str(question)
     assert "bob" not in str(question)
     (refused,) = review.answer([say(a, b, "different", stream="adjudication")], "eve")
@@ -356,6 +356,7 @@ def test_answer__second_opinions__are_blind_and_give_the_agreement(review: Revie
     review.answer([say(name(p, 2), name(q, 2), "different") for p, q in people[:9]], "bob")
     first = ask(review, "bob").questions[0]
     assert (first.is_blind, first.stream, first.outlooks) == (True, "audit", {})
+    assert (first.left.pid, first.right.pid, first.identities) == (None, None, ())
     assert {first.left.node, first.right.node} in [{name(p, 1), name(q, 1)} for p, q in people]
     item = say(first.left.node, first.right.node, "cannot_tell", stream="audit", key=first.key)
     review.answer([item], "bob")

@@ -14,12 +14,12 @@
   };
 
   /** What is known about a crop, in a few words. */
-  function factsOf(face, isBlind) {
+  function factsOf(face) {
     const facts = [];
     if (face.camid !== null) facts.push(`camera ${face.camid}`);
     if (face.time_s !== null) facts.push(clock(face.time_s));
     if (face.width) facts.push(`${face.width} × ${face.height} px`);
-    if (!isBlind && face.pid > 0) facts.push(`labelled ${face.pid}`);
+    if (face.pid > 0) facts.push(`labelled ${face.pid}`);
     return facts.join(" · ");
   }
 
@@ -52,12 +52,12 @@
     for (const face of thumbs) if (face.image_url) preload(imageUrl(face.image_url, THUMB_HEIGHT));
   }
 
-  function pane(face, title, alt, isBlind) {
+  function pane(face, title, alt) {
     const image = picture(face, alt, PAIR_HEIGHT);
     return el(
       "figure",
       {},
-      el("figcaption", {}, el("b", {}, title), el("span", {}, factsOf(face, isBlind))),
+      el("figcaption", {}, el("b", {}, title), el("span", {}, factsOf(face))),
       el("div", { class: "rs-pane", "data-crop": face.crop }, image),
     );
   }
@@ -70,11 +70,11 @@
   }
 
   function showPair(host, question) {
-    const { left, right, rival, is_blind: isBlind } = question;
-    const titleOf = (face) => (isBlind ? "Crop" : (question.identities.find((i) => i.crops.some((c) => c.crop === face.crop))?.title ?? "Crop"));
+    const { left, right, rival } = question;
+    const titleOf = (face) => question.identities.find((i) => i.crops.some((c) => c.crop === face.crop))?.title ?? "Crop";
     const faces = rival
-      ? [pane(right, "Its own identity", "A crop of its own identity", isBlind), pane(left, "Who is this?", "The crop in question", isBlind), pane(rival, "Another identity", "A crop of another identity", isBlind)]
-      : [pane(left, titleOf(left), "Left crop", isBlind), pane(right, titleOf(right), "Right crop", isBlind)];
+      ? [pane(right, "Its own identity", "A crop of its own identity"), pane(left, "Who is this?", "The crop in question"), pane(rival, "Another identity", "A crop of another identity")]
+      : [pane(left, titleOf(left), "Left crop"), pane(right, titleOf(right), "Right crop")];
     const panes = faces.map((figure) => figure.querySelector(".rs-pane")).filter((box) => box.querySelector("img"));
     const zoom = linkedZoom(panes);
     const gap = rival ? "" : gapOf(left, right);
