@@ -82,6 +82,7 @@ def _sheet(
         left=suspected[0],
         right=others[0],
         identity=node,
-        reason=f"Are these {len(rows)} crops one person? {len(suspected)} of them look unlike the rest.",
+        reason=f"Are these {len(rows)} crops one person? {len(suspected)} of them "
+        f"look{'s' if len(suspected) == 1 else ''} unlike the rest.",
         expected_yield=expected,
     )

@@ -37,7 +37,7 @@
           "div",
           { class: "rh-what" },
           el("p", {}, isDecision ? [node(change.left), " and ", node(change.right), ` ${words[change.answer]}`] : change.text, state ? el("em", {}, ` (${state})`) : ""),
-          el("p", { class: "rs-hint" }, isDecision ? facts.join(" · ") : "", change.comment ? el("q", {}, change.comment) : ""),
+          el("p", { class: "rs-hint" }, isDecision ? facts.join(" · ") : "", change.comment ? [" ", el("q", {}, change.comment)] : ""),
         ),
         el("span", { class: "rh-who" }, el("b", {}, change.annotator), el("time", { datetime: change.decided_at, title: change.decided_at }, momentText(change.decided_at))),
         el(

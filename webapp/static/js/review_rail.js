@@ -94,7 +94,7 @@
     }
     if (state.num_conflicts) {
       const word = state.num_conflicts === 1 ? "contradiction is" : "contradictions are";
-      rows.push(el("p", {}, `${state.num_conflicts} ${word} open; they are asked first.`));
+      rows.push(el("p", {}, `${state.num_conflicts} ${word} open: asked first, then left to the adjudicator.`));
     }
     if (adjudicateLink && state.num_to_adjudicate) {
       rows.push(el("p", {}, el("a", { href: adjudicateLink }, `Adjudicate ${state.num_to_adjudicate}`)));
