@@ -275,6 +275,21 @@ def test_run__small_city__same_numbers_as_the_command(
         assert own[record.image_id.rsplit("/", 1)[-1]] == pytest.approx(ap, abs=1e-6)
 
 
+def test_judge__list_opened_by_its_tab__keys_act_on_the_first_query(
+    studio: Studio, new_page: Callable[..., Any], kept: RunInfo
+) -> None:
+    page = new_page()
+    page.add_init_script("localStorage.setItem('reid-annotator', 'tab-judge')")
+    page.goto(f"{studio.url}evaluate?run={kept.id}")
+    page.click("a[data-view=failures]")
+    page.wait_for_selector(".rs-failure")
+    wait_until_keys_judge(page)
+    page.keyboard.press("j")
+    page.locator(".rs-failure").first.locator(".rs-fail-false .rs-label[data-label=different]").wait_for()
+    page.keyboard.press("z")
+    page.locator(".rs-failure").first.locator(".rs-fail-false .rs-label").wait_for(state="detached")
+
+
 def test_judge__in_the_list__badge_next_query_and_undo_in_order(
     studio: Studio, new_page: Callable[..., Any], kept: RunInfo
 ) -> None:

@@ -299,6 +299,8 @@
         if (!isMore && rows.length) {
           current = 0;
           makeCurrent(0);
+          // Whoever came by the tab goes on with the keys; whoever types into a filter stays there.
+          if (document.activeElement.closest("[data-view=failures]")) focusRow(0);
         }
         showActions();
         if (!isMore) announce(found.summary || found.message);
