@@ -125,6 +125,16 @@ def test_retrain__freeze_train_compare_promote_and_back(
     assert "47 pairs judged" in page.locator("#step-1 [data-part=decisions]").inner_text()
     assert "fewer than 50" in page.locator("#step-1 [data-part=advice]").inner_text()
     assert page.locator("#step-3 [data-part=start]").is_disabled()
+    counts = page.locator("#step-1 [data-part=counts]")
+    before = counts.inner_text()
+    page.select_option("#step-1 [data-part=feedback]", "all")
+    page.wait_for_function(
+        "before => document.querySelector('#step-1 [data-part=counts]').innerText !== before", arg=before
+    )
+    page.select_option("#step-1 [data-part=feedback]", "judged")
+    page.wait_for_function(
+        "before => document.querySelector('#step-1 [data-part=counts]').innerText === before", arg=before
+    )
 
     page.fill("#step-2 [data-part=name]", "<b>First</b> set")
     page.click("#step-2 [data-part=freeze-button]")

@@ -9,7 +9,7 @@ from typing import Literal
 
 from reid_core.errors import GalleryNotReadyError, ReidError
 from reid_core.retraining.leaks import WAYS_OUT, Leak
-from reid_core.retraining.records import MIN_REASON, Resolution
+from reid_core.retraining.records import MIN_REASON, Resolution, SnapshotRules
 from reid_core.services.retraining.records import DraftView, WaitingCrop
 from reid_core.services.retraining.snapshot_store import SnapshotView
 from webapp.views.evaluate import Choice
@@ -64,6 +64,7 @@ class DraftPanel:
 def show_draft(workbench: Workbench, params: Mapping[str, object]) -> DraftPanel:
     """Step one, for ``g``; with the model of ``m`` the hard pairs and triplets are found.
 
+    ``feedback`` is who of the feedback pool trains, see ``SnapshotRules``.
     ``resolutions`` are the ways out chosen so far, each with key, way_out and reason; leaks that are left,
     or that a way out opened, are shown.
     """
@@ -73,7 +74,12 @@ def show_draft(workbench: Workbench, params: Mapping[str, object]) -> DraftPanel
     loop = workbench.retraining
     try:
         resolutions = _resolutions(params.get("resolutions"))
-        draft = loop.sets.draft(info.name, model=str(params.get("m") or ""), resolutions=resolutions)
+        draft = loop.sets.draft(
+            info.name,
+            model=str(params.get("m") or ""),
+            resolutions=resolutions,
+            rules=SnapshotRules(feedback=str(params.get("feedback") or "judged")),  # type: ignore[arg-type]
+        )
         sets = loop.snapshots.list(info.name)
     except GalleryNotReadyError as error:
         return DraftPanel("preparing", message=str(error))

@@ -67,6 +67,15 @@ def test_draft__leak__crops_of_both_sides_then_closed_by_a_choice(tmp_path: Path
     assert show_draft(bench, {"resolutions": [{"key": leak.key}]}).kind == "error"
 
 
+def test_draft__everybody_trains__more_crops_than_of_those_judged(tmp_path: Path, bench: Workbench) -> None:
+    judge(tmp_path, say(crop(1, 1), crop(1, 2), "same"))
+    judged, everybody = (show_draft(bench, {"feedback": choice}) for choice in ("judged", "all"))
+    assert (judged.kind, everybody.kind) == ("open", "open")
+    assert judged == show_draft(bench, {})
+    assert judged.counts != everybody.counts
+    assert "judged, all or none" in show_draft(bench, {"feedback": "some"}).message
+
+
 def test_draft__frozen_and_judged_on__says_what_is_new_and_which_set_it_is(
     tmp_path: Path, bench: Workbench
 ) -> None:

@@ -9,7 +9,7 @@
     const chosen = new Map(); // leak key -> { way_out, reason }
     const leaks = new Map(); // every leak that was asked about
     let minReason = 1;
-    let onWays = () => {};
+    let onWays = () => {}; // what freezing would give has to be asked for again
     let timer = 0;
 
     const isClosed = (key) => {
@@ -77,8 +77,12 @@
       }
     }
 
+    part("feedback").addEventListener("change", () => onWays());
+
     return {
       onWays: (callback) => (onWays = callback),
+      /** Who of the feedback pool trains: "judged" or "all". */
+      feedback: () => part("feedback").value,
       /** Complete ways out, as the service takes them. */
       resolutions: () => [...chosen].map(([key, choice]) => ({ key, ...choice })).filter((item) => isClosed(item.key)),
       open: numOpen,

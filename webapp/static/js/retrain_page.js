@@ -88,7 +88,7 @@
       draftTurn += 1;
       const mine = draftTurn;
       draft.wait("Reading the judgements and the pools.");
-      const found = await ask(server.show_draft, { ...readParams(), resolutions: draft.resolutions() });
+      const found = await ask(server.show_draft, { ...readParams(), resolutions: draft.resolutions(), feedback: draft.feedback() });
       if (mine !== draftTurn) return;
       if (!found.kind) return draft.show({ kind: "error", message: found.message });
       if (found.kind === "preparing") setTimeout(() => mine === draftTurn && showDraft(), 2 * POLL_MS);
@@ -116,14 +116,15 @@
       async onFreeze(name) {
         if (draft.open()) return "Choose a way out for each leak in step 1 first.";
         const resolutions = draft.resolutions();
-        const found = await ask(server.show_draft, { ...readParams(), resolutions });
+        const feedback = draft.feedback();
+        const found = await ask(server.show_draft, { ...readParams(), resolutions, feedback });
         if (found.kind !== "open") return found.message;
         if (found.leaks.length) {
           draft.addLeaks(found.leaks, found.ways_out);
           return "A way out opened another leak; it is listed in step 1. Choose there, then freeze again.";
         }
         if (found.problem) return found.problem;
-        const problem = await post(url("freeze", scope()), { name, model: readParams().m ?? "", resolutions });
+        const problem = await post(url("freeze", scope()), { name, model: readParams().m ?? "", resolutions, feedback });
         if (!problem) change({ set: "" }, false);
         return problem;
       },
