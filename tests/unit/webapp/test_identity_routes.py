@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,23 +10,11 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from reid_core.services import Workbench
-from tests.service_fakes import WAIT_S, make_workbench, write_market
 from webapp.routes.identities import build_identity_routes
 from webapp.routes.review import build_review_routes
 
 V1 = "/gradio_api/reid/v1"
 A, B, C = (f"bounding_box_test/{pid:04d}_c1s1_{100 + pid:06d}_00.jpg" for pid in (1, 2, 3))
-
-
-@pytest.fixture(scope="module")
-def workbench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workbench]:
-    folder: Path = tmp_path_factory.mktemp("identity-routes")
-    opened = make_workbench(folder, gallery=str(write_market(folder / "market")))
-    opened.start()
-    for job in opened.jobs():
-        assert opened.wait_for(job.id, WAIT_S).state == "done"
-    yield opened
-    opened.close()
 
 
 @pytest.fixture

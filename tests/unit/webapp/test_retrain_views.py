@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sys
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,30 +10,15 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from reid_core.services import Workbench
-from tests.service_fakes import WAIT_S, make_settings
+from tests.service_fakes import WAIT_S
 from tests.unit.retraining.small_sets import crop, query, say, small_set, train_crop
-from tests.unit.services.test_retraining import BLIND_SEED, finish, judge, load, train
+from tests.unit.services.test_retraining import BLIND_SEED, finish, judge, train
 from webapp.routes.retraining import BASE
 from webapp.routes.retraining_sets import build_retraining_set_routes
 from webapp.views.retrain import open_page, show_set
 from webapp.views.retrain_draft import show_draft
 from webapp.views.retrain_gate import show_gate
 from webapp.views.retrain_run import show_run
-
-PROGRAM = (sys.executable, str(Path(__file__).parents[2] / "training_program.py"))
-
-
-@pytest.fixture
-def bench(tmp_path: Path) -> Iterator[Workbench]:
-    small_set(tmp_path / "city")
-    (tmp_path / "base.bin").write_bytes(b"base")
-    settings = make_settings(tmp_path, gallery=str(tmp_path / "city"), weights=str(tmp_path / "base.bin"))
-    workbench = Workbench(settings, load_model=load, training_program=PROGRAM)
-    workbench.start()
-    for job in workbench.jobs():
-        assert workbench.wait_for(job.id, WAIT_S).state == "done"
-    yield workbench
-    workbench.close()
 
 
 @pytest.fixture

@@ -1,9 +1,7 @@
 from __future__ import annotations
 
 import io
-import sys
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,25 +10,10 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from reid_core.services import Workbench
-from tests.service_fakes import WAIT_S, make_settings
-from tests.unit.retraining.small_sets import crop, say, small_set, train_crop
-from tests.unit.services.test_retraining import judge, load
+from tests.service_fakes import WAIT_S
+from tests.unit.retraining.small_sets import crop, say, train_crop
+from tests.unit.services.test_retraining import judge
 from webapp.routes.retraining import BASE, build_retraining_routes
-
-PROGRAM = (sys.executable, str(Path(__file__).parents[2] / "training_program.py"))
-
-
-@pytest.fixture
-def bench(tmp_path: Path) -> Iterator[Workbench]:
-    small_set(tmp_path / "city")
-    (tmp_path / "base.bin").write_bytes(b"base")
-    settings = make_settings(tmp_path, gallery=str(tmp_path / "city"), weights=str(tmp_path / "base.bin"))
-    workbench = Workbench(settings, load_model=load, training_program=PROGRAM)
-    workbench.start()
-    for job in workbench.jobs():
-        assert workbench.wait_for(job.id, WAIT_S).state == "done"
-    yield workbench
-    workbench.close()
 
 
 @pytest.fixture

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import time
 import uuid
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,22 +12,11 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from reid_core.services import Workbench
-from tests.service_fakes import WAIT_S, make_workbench, write_market
+from tests.service_fakes import WAIT_S
 from webapp.routes.review import build_review_routes
 
 V1 = "/gradio_api/reid/v1"
 A, B, C = (f"bounding_box_test/{pid:04d}_c1s1_{100 + pid:06d}_00.jpg" for pid in (1, 2, 3))
-
-
-@pytest.fixture(scope="module")
-def workbench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workbench]:
-    folder: Path = tmp_path_factory.mktemp("routes")
-    opened = make_workbench(folder, gallery=str(write_market(folder / "market")))
-    opened.start()
-    for job in opened.jobs():
-        assert opened.wait_for(job.id, WAIT_S).state == "done"
-    yield opened
-    opened.close()
 
 
 @pytest.fixture
