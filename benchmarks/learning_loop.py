@@ -6,17 +6,18 @@ The demo city's query and gallery people are the feedback pool. ``--start labels
 says who is who, with errors planted as in ``review_order.py`` (3% of the crops mislabelled, duplicated and
 merged identities). ``--start tracklets``: it knows the person within one camera only, as a tracker does. An
 annotator who is right with probability 0.97 makes 300 judgements (every pair decision counts as one); the
-corrections are frozen and exported (``reid_core.retraining``); the shipped x0.25 is retrained
-with ``from-corrections``; old
-and new net are scored on the locked test, whose people nobody reviewed and no training saw.
+corrections are frozen and exported (``reid_core.retraining``); the shipped x0.25 is retrained with
+``from-corrections``; old and new net are scored on the locked test, whose people nobody reviewed and no
+training saw.
 
 The base pool, which is the replay in every batch, is the demo city's ``train`` split, as on the Retrain
-page: 80
-other people before the same cameras, rightly labelled, which the shipped net never saw. It teaches those
-cameras
-by itself; "base only" says how much, and only what a row has beyond that comes from the feedback pool. With
-``--base rendered`` the base pool is rendered instead: other people, scenes and cameras of the world that the
-shipped net learned from. Then nothing but the feedback pool shows the demo city's cameras.
+page: 80 other people before the same cameras, rightly labelled, which the shipped net never saw. It teaches
+those cameras by itself; "base only" says how much, and only what a row has beyond that comes from the
+feedback pool. With ``--base rendered`` the base pool is rendered instead: other people, scenes and cameras of
+the world that the shipped net learned from. Then nothing but the feedback pool shows the demo city's cameras.
+
+``--feedback all`` (default): everybody of the feedback pool trains, those whom nobody judged under the labels
+as they came. ``--feedback judged``: the identities that a judgement names, as the Retrain page proposes.
 
 Rows, all with the same recipe, seed and number of steps:
 
@@ -101,6 +102,7 @@ def main() -> None:
     )
     parser.add_argument("--json", action="store_true", help="make the last line one JSON object")
     parser.add_argument("--start", choices=("labels", "tracklets"), default="labels")
+    parser.add_argument("--feedback", choices=("all", "judged"), default="all", help="who trains")
     parser.add_argument("--rows", nargs="+", choices=ROWS, help="default: the first four")
     parser.add_argument("--base", choices=("demo", "rendered"), default="demo", help="the base pool")
     parser.add_argument("--seed", type=int, default=0)
@@ -241,8 +243,8 @@ class City:
             gallery=tuple(people[len(self.city.query) :]),
         )
         uses = {"base only": "none"}.get(name, "all")
-        if self.options.start == "tracklets" and log:
-            uses = "judged"  # one person in one camera teaches little; those that nobody judged stay out
+        if log and (self.options.start == "tracklets" or self.options.feedback == "judged"):
+            uses = "judged"  # of tracklets always: one person in one camera teaches little
         pools = pools_of(dataset)
         snapshot = freeze(
             pools,
