@@ -104,6 +104,7 @@ def main() -> None:
     parser.add_argument("--start", choices=("labels", "tracklets"), default="labels")
     parser.add_argument("--feedback", choices=("all", "judged"), default="all", help="who trains")
     parser.add_argument("--rows", nargs="+", choices=ROWS, help="default: the first four")
+    parser.add_argument("--city", type=Path, help="another city than the shipped one, with all three pools")
     parser.add_argument("--base", choices=("demo", "rendered"), default="demo", help="the base pool")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--steps", type=int, help="another number of steps than the recipe's")
@@ -141,7 +142,7 @@ class City:
         from reid_core.training import get_recipe
 
         self.options, self.folder = options, folder
-        self.city = read_manifest(asset_path(DEMO_CITY) / "manifest.csv")
+        self.city = read_manifest((options.city or asset_path(DEMO_CITY)) / "manifest.csv")
         self.served: LoadedWeights = load_weights(asset_path(DEMO_WEIGHTS))
         self.config = get_recipe("from-corrections", seed=options.seed, steps=options.steps)
         if options.quick:
