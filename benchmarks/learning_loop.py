@@ -54,7 +54,6 @@ sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
 if TYPE_CHECKING:
     from reid_core.annotation import Decision, PlantedErrors
     from reid_core.evaluation import EvalReport
-    from reid_core.models import LoadedWeights
     from reid_core.training import CorrectionSet
     from reid_core.training.crops import TrainingCrops
     from reid_core.types import ImageRecord
@@ -104,6 +103,7 @@ def main() -> None:
     parser.add_argument("--start", choices=("labels", "tracklets"), default="labels")
     parser.add_argument("--feedback", choices=("all", "judged"), default="all", help="who trains")
     parser.add_argument("--rows", nargs="+", choices=ROWS, help="default: the first four")
+    parser.add_argument("--weights", type=Path, help="another OSNet to start from than the shipped one")
     parser.add_argument("--city", type=Path, help="another city than the shipped one, with all three pools")
     parser.add_argument("--base", choices=("demo", "rendered"), default="demo", help="the base pool")
     parser.add_argument("--seed", type=int, default=0)
@@ -138,13 +138,14 @@ class City:
     def __init__(self, options: argparse.Namespace, folder: Path) -> None:
         from reid_core.assets import DEMO_CITY, DEMO_WEIGHTS, asset_path
         from reid_core.data import read_manifest
-        from reid_core.models import load_weights
         from reid_core.training import get_recipe
+        from reid_core.training.corrections import load_served
 
         self.options, self.folder = options, folder
         self.city = read_manifest((options.city or asset_path(DEMO_CITY)) / "manifest.csv")
-        self.served: LoadedWeights = load_weights(asset_path(DEMO_WEIGHTS))
-        self.config = get_recipe("from-corrections", seed=options.seed, steps=options.steps)
+        self.weights: Path = options.weights or asset_path(DEMO_WEIGHTS)
+        recipe = get_recipe("from-corrections", seed=options.seed, steps=options.steps)
+        self.served, self.config = load_served(self.weights, recipe)
         if options.quick:
             terms = replace(self.config.corrections, interpolation_steps=QUICK_POINTS)
             self.config = replace(self.config, corrections=terms, checkpoint_steps=1000)
@@ -304,7 +305,7 @@ class City:
 
         from reid_core.models import Embedder
 
-        self.embeddings = Embedder("demo").embed(self.people)
+        self.embeddings = Embedder(self.weights).embed(self.people)
         known = {record.image_id: record for record in self.people}
         kept = [known[i] for i in self.embeddings.ids]
         return Crops(
