@@ -138,8 +138,7 @@ class City:
     def __init__(self, options: argparse.Namespace, folder: Path) -> None:
         from reid_core.assets import DEMO_CITY, DEMO_WEIGHTS, asset_path
         from reid_core.data import read_manifest
-        from reid_core.training import get_recipe
-        from reid_core.training.corrections import load_served
+        from reid_core.training import get_recipe, load_served
 
         self.options, self.folder = options, folder
         self.city = read_manifest((options.city or asset_path(DEMO_CITY)) / "manifest.csv")
