@@ -290,6 +290,36 @@ def test_judge__list_opened_by_its_tab__keys_act_on_the_first_query(
     page.locator(".rs-failure").first.locator(".rs-fail-false .rs-label").wait_for(state="detached")
 
 
+def test_judge__all_left_of_a_query__one_confirmation_and_one_undo(
+    studio: Studio, new_page: Callable[..., Any], kept: RunInfo
+) -> None:
+    page = new_page()
+    page.add_init_script("localStorage.setItem('reid-annotator', 'row-judge')")
+    open_failures(page, studio, kept)
+    wait_until_keys_judge(page)
+    row = page.locator(".rs-failure").nth(1)
+    number = row.locator(".rs-rank-strip [data-label-id]").count()
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("a")
+    dialog = page.locator("dialog[open]")
+    dialog.locator("[data-answer=rest]").click()
+    row.locator(".rs-rank-strip .rs-label[data-label=different]").first.wait_for()
+    query = row.get_attribute("data-query")
+    ids = row.locator(".rs-rank-strip [data-label-id]").evaluate_all("l => l.map(n => n.dataset.labelId)")
+
+    def judged() -> int:
+        states = studio.workbench.review.pair_states(query, ids, gallery=kept.gallery)
+        return sum(
+            state.answer == "different" and state.annotator == "row-judge" for state in states.values()
+        )
+
+    until(page, lambda: 0 < judged() <= number)
+    assert page.locator(".rs-failure").first.locator(".rs-label[data-label=different]").count() == 0
+    page.keyboard.press("z")
+    until(page, lambda: judged() == 0)
+
+
 def test_judge__in_the_list__badge_next_query_and_undo_in_order(
     studio: Studio, new_page: Callable[..., Any], kept: RunInfo
 ) -> None:

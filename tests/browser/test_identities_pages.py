@@ -390,7 +390,7 @@ def test_search__sweep__one_confirmation_with_the_count_and_one_undo(own: Studio
     page.keyboard.press("a")
     dialog = page.locator("dialog[open]")
     dialog.wait_for()
-    assert f"{total} matches on this page are not judged" in dialog.inner_text()
+    assert f"{total} matches shown here are not judged" in dialog.inner_text()
     assert f"{alike} of them carry the query's own label" in dialog.inner_text()
     dialog.locator("[data-answer=rest]").click()
     page.wait_for_function(
@@ -420,6 +420,26 @@ def test_search__sweep_before_what_is_known_has_come__waits_for_it(
         route.continue_()
     page.locator("dialog[open]").wait_for()
     assert "carry the query's own label" in page.locator("dialog[open]").inner_text()
+
+
+def test_search__keys_of_prodigy__a_is_same_and_the_sweep_moves(own: Studio, open_as_ann: Any) -> None:
+    page, query = open_search(own, open_as_ann, 16)
+    sweep = page.locator(".rs-annotator button:has-text('All left')")
+    assert sweep.locator("kbd").inner_text() == "A"
+    page.locator(".rs-annotator button:has-text('Keys')").click()
+    page.select_option("dialog[open] select", "Prodigy")
+    page.keyboard.press("Escape")
+    assert sweep.locator("kbd").inner_text() == "W"
+    match = page.locator(".rs-card-open").nth(30)
+    match.focus()
+    page.keyboard.press("a")
+    page.wait_for_function("document.querySelectorAll('.rs-card')[30].dataset.label === 'same'")
+    assert not page.locator("dialog[open]").count()
+    page.keyboard.press("w")
+    page.locator("dialog[open]").wait_for()
+    page.locator("dialog[open] button:has-text('Cancel')").click()
+    page.keyboard.press("Backspace")
+    page.wait_for_function("document.querySelectorAll('.rs-card')[30].dataset.label !== 'same'")
 
 
 def test_search__feedback_switches__before_and_after_shown_and_in_the_address(

@@ -133,9 +133,11 @@
 
     paint();
     await loadStacks();
-    /** One more button on the bar. */
+    /** One more button on the bar; returns it. */
     function addButton(label, act, key = "") {
-      bar.append(el("button", { type: "button", class: "rs-button", onclick: act }, label, key ? el("kbd", { "aria-hidden": "true" }, key) : null));
+      const button = el("button", { type: "button", class: "rs-button", onclick: act }, label, key ? el("kbd", { "aria-hidden": "true" }, key) : null);
+      bar.append(button);
+      return button;
     }
 
     return { addButton, name: () => name, ensureName: async () => Boolean(name) || changeName(), send, undo, redo, tell, loadStacks };

@@ -181,7 +181,7 @@
           keys,
           gallery,
           root: document,
-          sweeps: false,
+          sweepQuery: () => (pair.isOpen() ? "" : (failures.focusedCard()?.dataset.labelQuery ?? "")),
           focused: () => (pair.isOpen() ? pair.labelCard() : failures.focusedCard()),
           onLabelled: () => (pair.isOpen() ? pair.next() : failures.goOn()),
           takeBack() {

@@ -12,6 +12,7 @@
     ["V", "judge this pair on Review"],
     ["T, then a letter", "tag the failure kind"],
     ["F, J, Space", "judge the crop in focus, or the first false match: same, different, cannot tell (Space only on a crop)"],
+    ["A", "all crops left in the row in focus: different"],
     ["Z", "undo the last tag or judgement"],
     ["X", "select the query"],
     ["?", "this help"],

@@ -7,15 +7,14 @@
   const { el, labelBadge, momentText, sendV1, askPerson, announce, isTyping } = window.reid;
   const CHOICES = { same: "same", different: "different", cannot_tell: "cannot_tell" };
   const DEBOUNCE_MS = 150;
-  const SWEEP = "KeyA";
 
   /**
    * session: the annotator's; keys: the page's map of keys; gallery(): "" for the default one; root: what holds the cards.
    * focused(): the card (element) that keys act on, or null; fingerprint: of the network whose ranking is shown.
    * onChange(): judgements on the cards on screen changed. onLabelled(): one was just given by key.
-   * sweeps: whether A judges all cards that are left. takeBack(): what the undo key does on this page.
+   * sweepQuery(): the query whose cards "all left: different" judges, or "". takeBack(): what the undo key does here.
    */
-  window.reid.labelling = ({ session, keys, gallery, root, focused, onChange = () => {}, onLabelled = () => {}, sweeps = true, takeBack = () => session.undo() }) => {
+  window.reid.labelling = ({ session, keys, gallery, root, focused, onChange = () => {}, onLabelled = () => {}, sweepQuery, takeBack = () => session.undo() }) => {
     const states = new Map(); // "query id" -> PairState of the server
     const seen = new Map(); // node -> revision
     const waiting = new Map(); // answer id -> ["query id", ...] not confirmed by the server
@@ -102,29 +101,27 @@
       return true;
     }
 
-    /** "All left on this page: different": one confirmation that says how many, one answer, one undo. */
+    /** "All left: different": one confirmation that says how many, one answer, one undo. */
     async function sweep() {
-      await asked; // a match that is judged, or carries the query's own label, must be known as such
-      const all = cards();
-      const query = all[0]?.dataset.labelQuery;
+      const query = sweepQuery();
       if (!query || query.startsWith("upload:")) return;
-      const left = all.filter((card) => card.dataset.labelQuery === query && !states.get(keyOf(card))?.answer);
+      await asked; // a match that is judged, or carries the query's own label, must be known as such
+      const left = cards().filter((card) => card.dataset.labelQuery === query && !states.get(keyOf(card))?.answer);
       const ids = [...new Set(left.map((card) => card.dataset.labelId))];
       if (!ids.length) {
-        announce("Nothing is left to judge on this page.");
-        session.tell("info", "Nothing is left on this page: every match is judged or known already.");
+        session.tell("info", "Nothing is left here: every match that is shown is judged or known already.");
         return;
       }
       const alike = ids.filter((id) => states.get(`${query} ${id}`)?.is_by_label);
       const rest = ids.filter((id) => !alike.includes(id));
       const images = (number) => `${number} match${number === 1 ? "" : "es"}`;
       const text = alike.length
-        ? `${images(ids.length)} on this page are not judged. ${alike.length} of them carry the query's own label: calling them different takes them out of that identity.`
-        : `${images(ids.length)} on this page are not judged yet. All of them become “different” from the query.`;
+        ? `${images(ids.length)} shown here are not judged. ${alike.length} of them carry the query's own label: calling them different takes them out of that identity.`
+        : `${images(ids.length)} shown here are not judged yet. All of them become “different” from the query.`;
       const buttons = [["", "Cancel"]];
       if (alike.length) buttons.push(["all", `All ${ids.length} are different`]);
       if (rest.length) buttons.push(["rest", alike.length ? `Only the ${rest.length} without that label` : `${images(rest.length)}: different`, true]);
-      const answer = await askPerson("All left on this page: different", [el("p", {}, text), el("p", { class: "rs-hint" }, "One undo (Z) takes all of it back.")], buttons);
+      const answer = await askPerson("All matches left: different", [el("p", {}, text), el("p", { class: "rs-hint" }, "One undo (Z) takes all of it back.")], buttons);
       const others = answer === "all" ? ids : answer === "rest" ? rest : [];
       if (!others.length) return;
       const [id] = await session.send([{ kind: "sweep", left: query, others, seen: seenOf(query, ...others) }]);
@@ -147,7 +144,7 @@
       if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
       if (!keys.isOn() || isTyping(event.composedPath()[0])) return;
       const card = focused();
-      const action = sweeps && event.code === SWEEP && !event.shiftKey ? "sweep" : keys.actionOf(event);
+      const action = keys.actionOf(event);
       const element = document.activeElement;
       const isControl = element?.closest("button,a,input,select,summary") && !element.closest("[data-label-id]");
       if (event.code === "Space" && isControl) return; // Space still presses buttons
@@ -160,7 +157,7 @@
       } else if (action === "undo" && (card || !isControl)) {
         event.preventDefault();
         if (!event.repeat) event.shiftKey ? session.redo() : takeBack();
-      } else if (action === "sweep" && !document.querySelector("dialog[open]")) {
+      } else if (action === "sweep" && !event.shiftKey && sweepQuery() && !document.querySelector("dialog[open]")) {
         event.preventDefault();
         if (!event.repeat) sweep();
       }

@@ -18,6 +18,7 @@
     flag: "Hand over to the adjudicator",
     evidence: "Show what moved the score",
     commit: "Commit the sheet",
+    sweep: "All matches left: different (Search, Failures)",
     zoom_in: "Zoom in",
     zoom_out: "Zoom out",
     zoom_reset: "Whole picture",
@@ -44,6 +45,7 @@
     flag: "KeyL",
     evidence: "KeyH",
     commit: "Enter",
+    sweep: "KeyA",
     zoom_in: "Equal",
     zoom_out: "Minus",
     zoom_reset: "Digit0",
@@ -51,7 +53,7 @@
   };
   const PRESETS = {
     "ReID Studio": DEFAULT,
-    Prodigy: { ...DEFAULT, same: "KeyA", different: "KeyX", undo: "Backspace", flag: "KeyF" },
+    Prodigy: { ...DEFAULT, same: "KeyA", different: "KeyX", undo: "Backspace", flag: "KeyF", sweep: "KeyW" },
     TrapTagger: {
       ...DEFAULT,
       same: "Space",

@@ -340,6 +340,7 @@
       if (action === "undo") return isShift ? redo() : undo();
       if (action === "help") return keys.open();
       if (action === "previous") return previous();
+      if (action === "sweep") return announce("That key is for matches on Search and Evaluate.");
       if (!entry || !shown) return null;
       if (action === "next") return next();
       if (action === "comment") return openComment();

@@ -107,7 +107,8 @@
     let labels = null;
     const { host, keysDialog } = head.answering();
     const gallery = () => readParams().g ?? "";
-    const keys = window.reid.reviewKeys(keysDialog, () => {});
+    let sweepButton = null;
+    const keys = window.reid.reviewKeys(keysDialog, () => sweepButton?.querySelector("kbd").replaceChildren(keys.nameFor("sweep")));
     const focused = () => (pair.isOpen() ? pair.labelCard() : grid.focusedCard());
     window.reid
       .annotator({ host, gallery, onResult: (answer) => labels?.settled(answer), onName: () => labels?.refresh() })
@@ -120,8 +121,9 @@
           focused,
           onChange: head.isOutOfDate,
           onLabelled: () => (pair.isOpen() ? pair.next() : grid.focusNext()),
+          sweepQuery: () => document.querySelector("[data-label-id][data-label-query]")?.dataset.labelQuery ?? "",
         });
-        session.addButton("All left: different", () => labels.sweep(), "A");
+        sweepButton = session.addButton("All left: different", () => labels.sweep(), keys.nameFor("sweep"));
         session.addButton("Keys", () => keys.open());
         labels.refresh();
       });
