@@ -114,12 +114,12 @@ class OpenGalleries:
         if name is None:
             return self._default_import() or not_prepared("", model)
         info = self._store.info(name, is_default=False)
+        job = self._job_for(name, model)  # read first: a job that ends meanwhile left its embeddings before
         if self._preparation.is_ready(name, model):
             num_all = info.num_images + info.num_queries
             return replace(
                 not_prepared(name, model), state="done", num_done=num_all, num_total=num_all, message="Ready."
             )
-        job = self._job_for(name, model)
         # A job that says done while the embeddings are gone (deleted by hand) tells nothing about now.
         if job is not None and job.state != "done":
             return job

@@ -7,6 +7,7 @@ import pytest
 
 from reid_core.errors import GalleryNotReadyError, InputError
 from reid_core.services import SearchRequest, Workbench
+from reid_core.services.preparation import Preparation
 from tests.service_fakes import (
     ColourNetwork,
     make_workbench,
@@ -79,3 +80,24 @@ def test_prepare__second_model__own_embeddings_and_own_status(start: Start) -> N
     wait_until_over(opened, first.id)
     assert opened.gallery_status(model="other").state == "done"
     assert opened.prepare(model="other").state == "done"
+
+
+def test_prepare__job_ends_while_it_is_asked__no_second_job(
+    start: Start, network: ColourNetwork, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = start(extra_weights="other")
+    for job in opened.jobs():
+        wait_until_over(opened, job.id)
+    network.gate.clear()
+    first = opened.prepare(model="other")
+    is_ready = Preparation.is_ready
+
+    def is_ready_just_before_the_end(preparation: Preparation, name: str, model: str) -> bool:
+        answer = is_ready(preparation, name, model)
+        network.gate.set()
+        wait_until_over(opened, first.id)
+        return answer
+
+    monkeypatch.setattr(Preparation, "is_ready", is_ready_just_before_the_end)
+    opened.prepare(model="other")
+    assert [job.id for job in opened.jobs() if job.kind == "embed"] == [first.id]
