@@ -129,10 +129,11 @@ def test_letters__e_m_s_v__lead_to_the_pair_on_other_pages(
     first = page.locator(".rs-failure").first
     query = first.get_attribute("data-query")
     false = first.locator(".rs-fail-false .rs-ranked").get_attribute("data-id")
-    links = {key: first.locator(f"a[data-key={key}]").get_attribute("href") for key in "emsv"}
-    assert parse_qs(urlparse(links["e"]).query)["c"] == [false]
-    assert parse_qs(urlparse(links["m"]).query)["point"] == [query]
-    assert parse_qs(urlparse(links["v"]).query)["pair"] == [f"{query},{false}"]
+    names = ("explain", "map", "search", "review")
+    links = {name: first.locator(f"a[data-link={name}]").get_attribute("href") for name in names}
+    assert parse_qs(urlparse(links["explain"]).query)["c"] == [false]
+    assert parse_qs(urlparse(links["map"]).query)["point"] == [query]
+    assert parse_qs(urlparse(links["review"]).query)["pair"] == [f"{query},{false}"]
     page.keyboard.press("s")
     page.wait_for_selector(".rs-card")
     assert params(page)["q"] == query

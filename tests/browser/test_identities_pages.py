@@ -119,6 +119,53 @@ def test_merge__by_keys_from_look_alikes__consequence_first_then_undo(own: Studi
     assert page.locator(".ri-link[data-bridge]").count() == 0
 
 
+def test_compare__space__cannot_tell_and_merges_nothing(own: Studio, open_as_ann: Any) -> None:
+    page = open_as_ann("identities?id=identity:18")
+    wait_title(page, "Identity 18")
+    page.locator(".ri-look").first.click()
+    page.wait_for_selector(".ri-compare:not([hidden]) .ri-answer")
+    page.keyboard.press("Space")
+    wait_until_given(page, own, "identity:18", "cannot_tell")
+    assert own.workbench.review.identity("identity:18").summary.pids == (18,)
+
+
+def test_compare__keys_of_prodigy__judge_here_too_and_the_caps_say_so(own: Studio, open_as_ann: Any) -> None:
+    page = open_as_ann("identities?id=identity:19")
+    wait_title(page, "Identity 19")
+    page.keyboard.press("?")
+    page.select_option("dialog[open] select", "Prodigy")
+    page.keyboard.press("Escape")
+    page.locator(".ri-look").first.click()
+    page.wait_for_selector(".ri-compare:not([hidden]) .ri-answer")
+    assert page.locator(".ri-answer[data-answer=different] kbd").inner_text() == "X"
+    page.keyboard.press("j")  # means nothing among these keys
+    page.keyboard.press("x")
+    wait_until_given(page, own, "identity:19", "different")
+    wait_saved(page)
+    page.keyboard.press("Backspace")
+    until(page, lambda: not own.workbench.review.identity("identity:19").separations)
+
+
+def test_keys__switched_off__no_letter_does_anything(own: Studio, open_as_ann: Any) -> None:
+    page = open_as_ann("identities?id=identity:20")
+    page.evaluate("localStorage.setItem('reid-review-keys', JSON.stringify({isOn: false}))")
+    page.reload()
+    wait_title(page, "Identity 20")
+    page.keyboard.press("n")
+    page.keyboard.press("?")
+    page.wait_for_timeout(300)  # nothing to wait for: nothing happens
+    assert page.locator("dialog[open]").count() == 0
+    assert page.locator(".ri-head kbd:visible").count() == 0
+    page.locator(".ri-crop").first.focus()
+    page.keyboard.press("ArrowRight")  # arrows are no single-letter keys
+    page.wait_for_function("document.querySelectorAll('.ri-crop')[1] === document.activeElement")
+
+
+def wait_until_given(page: Any, own: Studio, node: str, answer: str) -> None:
+    history = own.workbench.review.history
+    until(page, lambda: [event.answer for event in history(node=node).events[:1]] == [answer])
+
+
 def test_split__odd_ones_picked_by_keys__new_identity_and_undo(own: Studio, open_as_ann: Any) -> None:
     before = crops(own, 3)
     page = open_as_ann("identities?id=identity:3")
@@ -476,6 +523,41 @@ def test_search__comparison__keys_label_and_go_on(own: Studio, open_as_ann: Any)
     page.wait_for_function("document.querySelectorAll('.rs-card')[20].dataset.label === 'different'")
     page.keyboard.press("ArrowLeft")
     page.wait_for_selector(".rs-labelling .rs-label[data-label=different]")
+
+
+def test_search__heat_map_and_undo_keys_changed__hold_in_the_comparison_and_on_history(
+    own: Studio, open_as_ann: Any
+) -> None:
+    page, _ = open_search(own, open_as_ann, 3)
+    page.locator(".rs-card-open").nth(12).focus()
+    page.keyboard.press("?")
+    for action, key in (("evidence", "g"), ("undo", "u")):
+        page.click(f".rs-keys-dialog [data-action={action}]")
+        page.keyboard.press(key)
+    page.keyboard.press("Escape")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".rs-pair[open]")
+    switch = page.locator(".rs-pair .rs-heat-switch")
+    assert switch.locator("kbd").inner_text() == "G"
+    page.keyboard.press("h")
+    assert switch.get_attribute("aria-pressed") == "false"
+    page.keyboard.press("g")
+    page.wait_for_selector(".rs-pair .rs-heat-switch[aria-pressed=true]")
+    page.keyboard.press("?")  # the keys open over the comparison, and Esc closes only them
+    page.wait_for_selector(".rs-keys-dialog[open]")
+    page.keyboard.press("Escape")
+    page.wait_for_selector(".rs-keys-dialog", state="hidden")
+    assert page.locator(".rs-pair[open]").count() == 1
+    page.keyboard.press("j")
+    page.wait_for_function("document.querySelectorAll('.rs-card')[12].dataset.label === 'different'")
+    page.keyboard.press("Escape")
+    wait_saved(page)
+    page.goto(f"{own.url}history")
+    page.wait_for_selector(".rh-event")
+    num_events = own.workbench.review.history().num_all
+    page.keyboard.press("z")
+    page.keyboard.press("u")
+    until(page, lambda: own.workbench.review.history().num_all == num_events + 1)
 
 
 def test_search__keys_switched_off__nothing_is_judged(own: Studio, open_as_ann: Any) -> None:

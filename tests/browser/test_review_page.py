@@ -216,18 +216,17 @@ def test_review__keys_remapped_and_switched_off__buttons_still_work(desk: Studio
     left, right, _ = pair_of(desk, 14)
     page = open_review("remap", f"?pair={left},{right}")
     page.keyboard.press("Shift+Slash")
-    page.wait_for_selector("dialog.rv-keys[open]")
-    listed = page.locator("dialog.rv-keys").inner_text()
-    assert all(text in listed for text in ("Streams 1 to 4", "On a sheet", "Hand over", "redo", "Ctrl")), (
-        listed
-    )
-    page.click("dialog.rv-keys [data-action=different]")
+    page.wait_for_selector("dialog.rs-keys-dialog[open]")
+    listed = page.locator("dialog.rs-keys-dialog").inner_text()
+    wanted = ("stream 1", "On a sheet", "Hand over", "redo", "Ctrl", "Reason: low resolution")
+    assert all(text in listed for text in wanted), listed
+    page.click("dialog.rs-keys-dialog [data-action=different]")
     page.keyboard.press("f")
     page.wait_for_selector("text=is taken by")
-    page.click("dialog.rv-keys [data-action=different]")
+    page.click("dialog.rs-keys-dialog [data-action=different]")
     page.keyboard.press("k")
     page.keyboard.press("Escape")
-    page.wait_for_selector("dialog.rv-keys", state="hidden")
+    page.wait_for_selector("dialog.rs-keys-dialog", state="hidden")
     assert "K" in page.locator("[data-action=different] kbd").first.inner_text()
     page.reload()
     page.wait_for_selector(".rv-pair")
@@ -319,7 +318,7 @@ def test_review__axe__nothing_serious(open_review: Any, axe: Callable[[Any], lis
     page = open_review(f"axe-{scheme}", color_scheme=scheme)
     assert axe(page) == []
     page.keyboard.press("Shift+Slash")
-    page.wait_for_selector("dialog.rv-keys[open]")
+    page.wait_for_selector("dialog.rs-keys-dialog[open]")
     assert axe(page) == []
 
 

@@ -207,9 +207,9 @@ def test_keys__arrows_home_end_enter_help__move_and_open(search_page: Any) -> No
     search_page.keyboard.press("Escape")
     search_page.locator(".rs-pair").wait_for(state="hidden")
     search_page.keyboard.press("?")
-    search_page.locator(".rs-help").wait_for()
+    search_page.locator(".rs-keys-dialog").wait_for()
     search_page.keyboard.press("Escape")
-    search_page.locator(".rs-help").wait_for(state="hidden")
+    search_page.locator(".rs-keys-dialog").wait_for(state="hidden")
 
 
 def test_keys__while_a_slider_or_selector_has_the_focus__stay_with_it(search_page: Any) -> None:
@@ -218,7 +218,7 @@ def test_keys__while_a_slider_or_selector_has_the_focus__stay_with_it(search_pag
         search_page.focus(place)
         search_page.keyboard.press("q")
         search_page.keyboard.press("?")
-        assert not search_page.locator(".rs-help").is_visible()
+        assert not search_page.locator(".rs-keys-dialog").is_visible()
     assert params(search_page)["q"] == query
 
 

@@ -6,8 +6,8 @@ import gradio as gr
 
 from webapp.components.mount_point import mount_point, read_template
 
-ANSWERING = ("review_keys.js", "review_outbox.js", "asking.js", "annotator.js")
-"""Scripts that a page needs to take answers: the map of keys, the outbox, dialogs, the annotator's bar."""
+ANSWERING = ("keys_dialog.js", "asking.js", "review_outbox.js", "own_answers.js", "annotator.js")
+"""Scripts that a page needs to take answers: the dialog of keys, questions to a person, the outbox, the annotator's bar."""
 
 
 def identity_filter() -> gr.HTML:

@@ -37,7 +37,7 @@ def mount_point(
     Args:
         name: Name under which the script defined the component; also the default element id.
         template: Our own HTML, free of anything that Gradio's template engines would evaluate.
-        scripts: Files below ``static/js`` in the order they are needed; ``core.js`` always comes first.
+        scripts: Files below ``static/js`` in the order they are needed; ``core.js`` and ``key_map.js`` always come first.
         server_functions: Python functions that the script may call. Each takes one plain value.
         elem_id: Element id where a page shows the component under another one.
     """
@@ -47,7 +47,7 @@ def mount_point(
     return gr.HTML(
         html_template=template,
         js_on_load=f"window.reid.mount({json.dumps(name)}, element, server);",
-        head=stylesheet_tags() + script_tags(("core.js", *scripts)),
+        head=stylesheet_tags() + script_tags(("core.js", "key_map.js", *scripts)),
         server_functions=list(server_functions),
         apply_default_css=False,
         elem_id=elem_id or name,

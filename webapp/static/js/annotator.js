@@ -1,8 +1,7 @@
 /* Who answers, on any page: code name, the outbox, undo and redo, and what the server said to each answer. */
 (() => {
   "use strict";
-  const KNOWN = 100; // answers of this page that go along with the next one
-  const { el, icon, announce, keptName, askName, noticesIn, newId, showSaved } = window.reid;
+  const { el, icon, announce, keptName, askName, noticesIn, showSaved, ownAnswers, keyHint } = window.reid;
 
   /**
    * Start answering on a page.
@@ -12,80 +11,49 @@
    */
   window.reid.annotator = async ({ host, gallery = () => "", onResult = () => {}, onName = () => {}, onGiven = () => {} }) => {
     let name = keptName();
-    let undoable = []; // ids of own answers, the next one to take back last
-    let redoable = [];
-    const given = [];
 
     const saved = el("button", { type: "button", class: "rs-button rs-saved", title: "What is saved; click to deliver now" });
     const nameButton = el("button", { type: "button", class: "rs-button", title: "Your code name", onclick: () => changeName() });
-    const undoButton = el("button", { type: "button", class: "rs-button", "data-action": "undo", onclick: () => undo() }, "Undo");
-    const redoButton = el("button", { type: "button", class: "rs-button", "data-action": "redo", onclick: () => redo() }, "Redo");
+    const undoButton = el("button", { type: "button", class: "rs-button", "data-action": "undo", onclick: () => own.undo() }, "Undo");
+    const redoButton = el("button", { type: "button", class: "rs-button", "data-action": "redo", onclick: () => own.redo() }, "Redo");
     const notices = el("div", { class: "rs-notices" });
     const bar = el("div", { class: "rs-annotator", role: "group", "aria-label": "Answering" }, saved, nameButton, undoButton, redoButton);
     host.replaceChildren(bar, notices);
 
     function paint() {
       nameButton.textContent = name || "Code name…";
-      undoButton.disabled = !undoable.length;
-      redoButton.disabled = !redoable.length;
+      undoButton.disabled = !own.canUndo();
+      redoButton.disabled = !own.canRedo();
     }
 
     const tell = noticesIn(notices);
-
-    function settle(entry, result) {
-      if (result.status === "stale") {
-        forget(entry.answer.id);
-        const what = (result.changes ?? []).map((change) => `${change.annotator}: ${change.text}`).join("; ");
-        tell("warn", `Not stored, because it was changed since you saw it. ${what || result.message} Look again and decide anew.`);
-      } else if (result.status === "refused") {
-        forget(entry.answer.id);
-        tell("bad", `An answer was refused: ${result.message}`, {
-          label: "Throw it away",
-          act: () => outbox.discard(entry.place),
-        });
-      } else if (result.is_contested) {
-        tell("warn", `Stored. ${result.message}`, {
-          label: "Settle",
-          act: () => (location.href = window.reid.pageLink("identities", { view: "conflicts" })),
-        });
-      }
-      onResult(entry.answer, result);
-    }
-
-    function forget(id) {
-      undoable = undoable.filter((own) => own !== id);
-      paint();
-    }
-
-    const outbox = await window.reid.reviewOutbox({ onState: (state) => showSaved(saved, state), onResult: settle });
-    saved.addEventListener("click", () => outbox.sync());
+    const own = await ownAnswers({
+      who: () => name,
+      gallery,
+      tell,
+      onState: (state) => showSaved(saved, state),
+      onChange: () => paint(),
+      onGiven,
+      onStale: (_entry, text) => tell("warn", `${text} Look again and decide anew.`),
+      onResult,
+      settle: { label: "Settle", act: () => (location.href = window.reid.pageLink("identities", { view: "conflicts" })) },
+    });
+    saved.addEventListener("click", () => own.outbox.sync());
 
     async function loadStacks() {
       if (!name) return;
       const state = await window.reid.readV1("review/state", { annotator: name, gallery: gallery() });
-      if (state.undo) {
-        undoable = [...state.undo];
-        redoable = [...state.redo];
-      }
-      paint();
+      if (state.undo) own.start(state);
     }
 
     async function changeName() {
       const given = await askName(name);
       if (!given) return false;
       name = given;
-      undoable = [];
-      redoable = [];
+      own.start({ undo: [], redo: [] });
       await loadStacks();
       onName();
       return true;
-    }
-
-    async function deliver(answer) {
-      const known = given.slice(-KNOWN);
-      given.push(answer.id);
-      await outbox.add({ annotator: name, gallery: gallery(), answer, known });
-      onGiven(answer);
     }
 
     /** Give answers; resolves with their ids once the browser has them, or with [] if no name was given. */
@@ -93,54 +61,38 @@
       if (!name && !(await changeName())) return [];
       const ids = [];
       for (const content of answers) {
-        const answer = { ...content, id: newId(), decided_at: new Date().toISOString() };
-        if (answer.kind !== "undo" && answer.kind !== "redo") {
-          undoable.push(answer.id);
-          redoable = [];
-        }
-        ids.push(answer.id);
-        await deliver(answer);
+        ids.push((await own.give(content)).id);
       }
-      paint();
       return ids;
-    }
-
-    async function undo() {
-      const target = undoable.pop();
-      if (!target) return announce("Nothing to undo.");
-      redoable.push(target);
-      await deliver({ kind: "undo", id: newId(), target, decided_at: new Date().toISOString() });
-      paint();
-      announce("Taken back.");
-    }
-
-    async function redo() {
-      const target = redoable.pop();
-      if (!target) return announce("Nothing to redo.");
-      undoable.push(target);
-      await deliver({ kind: "redo", id: newId(), target, decided_at: new Date().toISOString() });
-      paint();
-      announce("Restored.");
     }
 
     document.addEventListener("keydown", (event) => {
       if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "s") {
         event.preventDefault();
-        outbox.sync();
+        own.outbox.sync();
         announce(saved.textContent);
       }
     });
 
     paint();
     await loadStacks();
-    /** One more button on the bar; returns it. */
-    function addButton(label, act, key = "") {
-      const button = el("button", { type: "button", class: "rs-button", onclick: act }, label, key ? el("kbd", { "aria-hidden": "true" }, key) : null);
-      bar.append(button);
-      return button;
+    /** One more button on the bar; action: what the key map calls it. */
+    function addButton(label, act, action = "") {
+      bar.append(el("button", { type: "button", class: "rs-button", onclick: act }, label, action ? keyHint(action) : null));
     }
 
-    return { addButton, name: () => name, ensureName: async () => Boolean(name) || changeName(), send, undo, redo, tell, loadStacks };
+    return {
+      addButton,
+      name: () => name,
+      ensureName: async () => Boolean(name) || changeName(),
+      send,
+      undo: own.undo,
+      redo: own.redo,
+      /** For `pushKeys`. */
+      keys: { "@undo": (event) => void (event.shiftKey ? own.redo() : own.undo()) },
+      tell,
+      loadStacks,
+    };
   };
 
   /** Link to another page that keeps gallery and model. */

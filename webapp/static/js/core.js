@@ -107,11 +107,17 @@
     if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
     if (isTyping(event.composedPath()[0])) return;
     const layer = layers.at(-1);
-    const act = layer?.[event.key] ?? layer?.[event.key.toLowerCase()];
-    if (act && act(event) !== false) event.preventDefault();
+    if (!layer) return;
+    for (const name of window.reid.keyMap.namesOf(event)) {
+      if (layer[name] && layer[name](event) !== false) {
+        event.preventDefault();
+        return;
+      }
+    }
   });
 
-  /** Put a map of key name -> function on top; the returned function takes it off. A false return passes on. */
+  /** Put a map of key (or "@action" of the key map) -> function on top; the returned function takes it off.
+   * A false return passes the key on. */
   function pushKeys(map) {
     layers.push(map);
     return () => {

@@ -160,7 +160,7 @@
     let labels = null;
     let annotator = null;
     const answering = failures.answering().appendChild(window.reid.el("div")); // moves into the comparison while that is open
-    const keys = window.reid.reviewKeys(document.body.appendChild(window.reid.el("dialog", { class: "rs-dialog rv-keys" })), () => {});
+    const openKeys = () => window.reid.openKeys("failures");
     const gallery = () => page?.run?.gallery ?? readParams().g ?? "";
     window.reid
       .annotator({
@@ -175,10 +175,10 @@
       })
       .then((session) => {
         annotator = session;
-        session.addButton("Keys", () => keys.open());
+        session.addButton("Keys", openKeys);
         labels = window.reid.labelling({
           session,
-          keys,
+          place: "failures",
           gallery,
           root: document,
           sweepQuery: () => (pair.isOpen() ? "" : (failures.focusedCard()?.dataset.labelQuery ?? "")),
@@ -201,10 +201,10 @@
         if (viewOf(readParams()) === "failures") failures.focus(pairQuery);
       },
       keys: {
-        e: pairLink("explain", () => ({ q: pairQuery, c: pairOther })),
-        m: pairLink("map", () => ({ point: pairQuery })),
-        s: pairLink("", () => ({ q: pairQuery, pair: pairOther })),
-        v: pairLink("review", () => ({ pair: `${pairQuery},${pairOther}` })),
+        "@help": openKeys,
+        "@to_explain": pairLink("explain", () => ({ q: pairQuery, c: pairOther })),
+        "@to_search": pairLink("", () => ({ q: pairQuery, pair: pairOther })),
+        "@to_review": pairLink("review", () => ({ pair: `${pairQuery},${pairOther}` })),
       },
     });
 

@@ -3,13 +3,13 @@
    const overlay = window.reid.evidenceOverlay({ panes: [left, right] });
    place.append(overlay.controls);             // the switch, map, block and stream choice, opacity, scale, links
    overlay.show({ gallery, model, left, right });  // ids; without `right` one crop is explained
-   pushKeys({ ...overlay.keys, ... });         // h, and while it is on 1 to 4 and 0; else they pass the key on
+   pushKeys({ ...overlay.keys, ... });         // the switch, and while it is on the streams; else they pass on
 
    A pane is an element whose first child is the crop's <img>; the map is a canvas after it that covers exactly the
    picture (object-fit: contain). Nothing is fetched before the heat map is switched on. */
 (() => {
   "use strict";
-  const { el, icon, notice, announce, heatMaps } = window.reid;
+  const { el, icon, notice, announce, heatMaps, keyHint } = window.reid;
   const { mapOf, draw, drawScale, numberText } = heatMaps;
   const ROUTE = "gradio_api/reid/v1/explain";
   const DRAWN_HEIGHT = 512;
@@ -38,7 +38,7 @@
     });
 
     /* ---- controls ---- */
-    const toggleButton = el("button", { type: "button", class: "rs-button rs-heat-switch", "aria-pressed": "false", onclick: () => toggle() }, "Heat map", el("kbd", {}, "H"));
+    const toggleButton = el("button", { type: "button", class: "rs-button rs-heat-switch", "aria-pressed": "false", onclick: () => toggle() }, "Heat map", keyHint("evidence"));
     const mapSelect = el("select", { "aria-label": "Map", onchange: () => choose({ map: mapSelect.value }) });
     const blockSelect = el("select", { "aria-label": "Block", onchange: () => choose({ block: blockSelect.value }) });
     const streams = el("div", { class: "rs-heat-streams", role: "group", "aria-label": "Streams" });
@@ -159,7 +159,7 @@
           disabled: place.name === LAST && stream > 0,
           onclick: () => choose({ stream }),
         },
-        el("kbd", {}, String(stream)),
+        keyHint(`stream_${stream}`),
         el("span", { class: "rs-stream-name" }, name),
         el("span", { class: "rs-shares" }, ...shares.map((share, side) => bar(share, side ? "right" : "left"))),
         el("span", { class: "rs-num rs-stream-share" }, shareText),
@@ -280,11 +280,13 @@
       choose(stream && choice.block === LAST ? { block: lastBlock, stream } : { stream });
       return true;
     };
+    const keys = { "@evidence": (event) => (event.repeat ? false : toggle()) };
+    for (const stream of [0, 1, 2, 3, 4]) keys[`@stream_${stream}`] = byKey(stream);
 
     toggleButton.setAttribute("aria-pressed", String(isOn));
     return {
       controls,
-      keys: { h: (event) => (event.repeat ? false : toggle()), 0: byKey(0), 1: byKey(1), 2: byKey(2), 3: byKey(3), 4: byKey(4) },
+      keys,
       isOn: () => isOn,
       toggle,
       choose,

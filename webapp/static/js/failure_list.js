@@ -1,22 +1,7 @@
 /* Failures, worst first. One tab stop per row in focus; arrows move, Enter compares, letters act on the row. */
 (() => {
   "use strict";
-  const { el, find, icon, notice, pushKeys, announce } = window.reid;
-  const KEYS = [
-    ["↑ ↓", "previous and next query"],
-    ["← →", "along its ranking"],
-    ["Enter", "compare with the first false match, or the crop in focus"],
-    ["E", "explain this pair"],
-    ["M", "show the query on the map"],
-    ["S", "search with the query"],
-    ["V", "judge this pair on Review"],
-    ["T, then a letter", "tag the failure kind"],
-    ["F, J, Space", "judge the crop in focus, or the first false match: same, different, cannot tell (Space only on a crop)"],
-    ["A", "all crops left in the row in focus: different"],
-    ["Z", "undo the last tag or judgement"],
-    ["X", "select the query"],
-    ["?", "this help"],
-  ];
+  const { el, find, icon, notice, announce } = window.reid;
   const TOAST_MS = 8000;
   const MOST_IN_REPORT = 300; // as services/evaluations has them
   const MOST_IN_STRIP = 50;
@@ -34,16 +19,8 @@
     const filters = window.reid.failureFilters(part("filters"), (params) => handlers.onFilter(params));
 
     part("help").append(icon("help"));
-    part("help-close").append(icon("cross"));
-    part("keys").append(...KEYS.flatMap(([key, what]) => [el("dt", {}, el("kbd", {}, key)), el("dd", {}, what)]));
-    let popHelp = () => {};
-    function openHelp() {
-      part("help-dialog").showModal();
-      popHelp = pushKeys({ "?": () => part("help-dialog").close() });
-    }
+    const openHelp = () => window.reid.openKeys("failures");
     part("help").addEventListener("click", openHelp);
-    part("help-close").addEventListener("click", () => part("help-dialog").close());
-    part("help-dialog").addEventListener("close", () => popHelp());
     part("more").addEventListener("click", () => handlers.onMore());
 
     /* ---- rows and focus ---- */
@@ -52,10 +29,10 @@
     function linksOf(row, candidate) {
       const other = candidate || row.false_crop?.id || "";
       return [
-        ...(other ? [["e", "Explain", link("explain", { q: row.id, c: other })]] : []),
-        ["m", "Map", link("map", { point: row.id })],
-        ["s", "Search", link("", { q: row.id })],
-        ...(other ? [["v", "Review", link("review", { pair: `${row.id},${other}` })]] : []),
+        ...(other ? [["explain", "Explain", link("explain", { q: row.id, c: other })]] : []),
+        ["map", "Map", link("map", { point: row.id })],
+        ["search", "Search", link("", { q: row.id })],
+        ...(other ? [["review", "Review", link("review", { pair: `${row.id},${other}` })]] : []),
       ];
     }
 
@@ -121,11 +98,11 @@
       ArrowLeft: acting(() => stepStrip(-1)),
       Home: acting(() => focusRow(0)),
       End: acting(() => focusRow(rows.length - 1)),
-      ...Object.fromEntries(["e", "m", "s", "v"].map((key) => [key, acting(() => follow(key))])),
-      t: acting(() => chooseTag(current)),
-      z: acting(() => undo()),
-      x: acting(() => select(current, !selected.has(rows[current].id))),
-      "?": () => (part("root").hidden ? false : (openHelp(), true)),
+      ...Object.fromEntries(["explain", "map", "search", "review"].map((name) => [`@to_${name}`, acting(() => follow(name))])),
+      "@tag": acting(() => chooseTag(current)),
+      "@undo": acting(() => undo()),
+      "@select": acting(() => select(current, !selected.has(rows[current].id))),
+      "@help": () => (part("root").hidden ? false : (openHelp(), true)),
     };
 
     /* ---- tags ---- */

@@ -3,7 +3,7 @@
   "use strict";
   const { el, imageUrl } = window.reid;
 
-  /** Node for a FailureRow. `links` are [key, title, href]; `on` has open(id), tag(kind, isOn), choose(), select(isOn). */
+  /** Node for a FailureRow. `links` are [name, title, href]; `on` has open(id), tag(kind, isOn), choose(), select(isOn). */
   window.reid.failureRow = (row, number, links, on, isSelected) => {
     const open = el(
       "button",
@@ -25,7 +25,7 @@
         el(
           "div",
           { class: "rs-fail-links" },
-          ...links.map(([key, title, href]) => el("a", { href, tabindex: "-1", "data-key": key, title: `${title} (${key})` }, title)),
+          ...links.map(([name, title, href]) => el("a", { href, tabindex: "-1", "data-link": name, title: `${title} (${window.reid.keyMap.nameFor(`to_${name}`)})` }, title)),
           el("button", { type: "button", tabindex: "-1", title: "Tag the failure kind (t)", onclick: on.choose }, "Tag"),
         ),
       ),

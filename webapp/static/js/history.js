@@ -12,7 +12,6 @@
     const filter = await component("history_filter");
     const { g: gallery = "" } = readParams();
     const session = await window.reid.annotator({ host: part("annotator"), gallery: () => gallery, onResult: settled, onName: () => showSince() });
-    const keys = window.reid.reviewKeys(part("keys"), () => setKeys());
     let turn = 0;
 
     /* ---- the log ---- */
@@ -171,12 +170,7 @@
       await Promise.all([showTab(), showChoices(), showSince()]);
     }
 
-    function setKeys() {
-      popKeys();
-      popKeys = pushKeys(keys.isOn() ? { z: (event) => void (event.shiftKey ? session.redo() : session.undo()) ?? true, "?": () => keys.open() } : { "?": () => keys.open() });
-    }
-    let popKeys = () => {};
-    setKeys();
+    pushKeys({ ...session.keys, "@help": () => window.reid.openKeys("history") });
 
     filter.onChange((changes) => go(changes));
     const files = window.reid.historyFiles({ gallery, tell: session.tell, onImported: settled });

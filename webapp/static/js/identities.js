@@ -18,7 +18,6 @@
     let opened = 0; // place in the list that was opened last
     let viewKeys = {};
 
-    const keys = window.reid.reviewKeys(part("keys"), () => setKeys());
     const session = await window.reid.annotator({ host: part("annotator"), gallery: () => gallery, onResult: settled });
 
     /* ---- the list ---- */
@@ -178,31 +177,11 @@
     }
 
     /* ---- keys ---- */
+    const openHelp = () => window.reid.openKeys("identities");
+
     function setKeys() {
       popKeys();
-      const undo = { z: (event) => void (event.shiftKey ? session.redo() : session.undo()) ?? true, Backspace: () => void session.undo() ?? true };
-      const always = { "?": openHelp, ...Object.fromEntries(ARROWS.filter((name) => viewKeys[name]).map((name) => [name, viewKeys[name]])), ...(viewKeys.Escape ? { Escape: viewKeys.Escape } : {}) };
-      popKeys = pushKeys(keys.isOn() ? { ...undo, ...viewKeys, "?": openHelp } : always);
-    }
-
-    const HELP = [
-      ["← → ↑ ↓", "move between identities, crops or contradictions"],
-      ["Enter", "open an identity"],
-      ["Space", "pick or unpick a crop"],
-      ["S", "split the picked crops off as a new identity"],
-      ["V", "move the picked crops to another identity"],
-      ["M", "merge or compare with another identity; then F same, J different, Space cannot tell"],
-      ["N", "name the identity"],
-      ["1  2  3", "settle a contradiction by the way with that number"],
-      ["R", "look at a contested pair in Review"],
-      ["Z  ⇧Z", "undo, redo"],
-      ["Esc", "close, clear, back to the list"],
-    ];
-    async function openHelp() {
-      const list = el("dl", { class: "rs-keys" }, ...HELP.flatMap(([key, what]) => [el("dt", {}, el("kbd", {}, key)), el("dd", {}, what)]));
-      const label = keys.isOn() ? "Switch single keys off" : "Switch single keys on";
-      const answer = await window.reid.askPerson("Keyboard", [list], [["toggle", label], ["", "Close"]]);
-      if (answer === "toggle") keys.setOn(!keys.isOn());
+      popKeys = pushKeys({ ...session.keys, ...viewKeys, "@help": openHelp });
     }
 
     filter.onChange((changes) => go({ ...changes, id: "", view: "" }));

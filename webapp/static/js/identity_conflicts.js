@@ -61,7 +61,7 @@
           "div",
           { class: "ri-answers", role: "group", "aria-label": "Settle it" },
           ...ways.map(([name, text, detail], place) => way(name, String(place + 1), text, detail)),
-          el("a", { class: "rs-button", "data-look": "1", href: pageLink("review", { pair: `${contested.left},${contested.right}` }) }, "Look at the pair in Review", el("kbd", { "aria-hidden": "true" }, "R")),
+          el("a", { class: "rs-button", "data-look": "1", href: pageLink("review", { pair: `${contested.left},${contested.right}` }) }, "Look at the pair in Review", window.reid.keyHint("look")),
         ),
       );
       return Object.assign(item, { ways: ways.map(([name]) => name) });
@@ -98,7 +98,7 @@
         1: settleBy(0),
         2: settleBy(1),
         3: settleBy(2),
-        r: () => items[current]?.querySelector("[data-look]").click(),
+        "@look": () => items[current]?.querySelector("[data-look]").click(),
         Escape: onLeave,
       },
       focus: () => items[0]?.focus({ preventScroll: true }),

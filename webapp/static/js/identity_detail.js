@@ -1,7 +1,7 @@
 /* One identity in full: its crops by camera and time, what holds it together, what it could be mixed up with. */
 (() => {
   "use strict";
-  const { el, icon, imageUrl, labelBadge, momentText, pageLink, readV1, askPerson, announce } = window.reid;
+  const { el, icon, imageUrl, labelBadge, momentText, pageLink, readV1, askPerson, announce, keyHint } = window.reid;
 
   const crops = (number) => `${number} crop${number === 1 ? "" : "s"}`;
   const timeText = (seconds) => {
@@ -55,7 +55,7 @@
     let current = 0;
 
     const count = el("p", { class: "ri-picked", role: "status" });
-    const compare = el("section", { class: "ri-compare", hidden: true, "aria-label": "Compare with another identity" });
+    const compare = el("section", { class: "ri-compare", hidden: true, tabindex: "-1", "aria-label": "Compare with another identity" });
     const similarHost = el("div", { class: "ri-similar", "aria-busy": "true" }, el("p", { class: "rs-hint" }, "Looking for look-alikes…"));
     let similar = [];
 
@@ -238,11 +238,11 @@
         el("div", { class: "ri-column" }, el("h3", {}, title, el("span", {}, ` ${crops(own.length)}`)), el("div", { class: "ri-crops" }, ...own.slice(0, 60).map((crop) => el("span", { class: "ri-still", title: placeText(crop) }, picture(crop)))));
       const seen = { ...told.seen };
       const say = (answer, isSure = true) => session.send([{ kind: "pair", left: summary.node, right: other.node, answer, is_sure: isSure, seen }]);
-      const word = (answer, label, glyph, text, key) =>
+      const word = (answer, label, glyph, text) =>
         el(
           "button",
           { type: "button", class: "ri-answer", "data-answer": answer, onclick: () => say(answer) },
-          el("span", {}, icon(glyph, 16), label, el("kbd", { "aria-hidden": "true" }, key)),
+          el("span", {}, icon(glyph, 16), label, keyHint(answer)),
           el("small", {}, text),
         );
       compare.replaceChildren(
@@ -250,9 +250,9 @@
         el(
           "div",
           { class: "ri-answers", role: "group", "aria-label": "Are they one person?" },
-          word("same", "Same: merge", "check", told.outlooks.same.text, "F"),
-          word("cannot_tell", "Cannot tell", "unknown", "concludes nothing", "Space"),
-          word("different", "Different", "cross", told.outlooks.different.text, "J"),
+          word("same", "Same: merge", "check", told.outlooks.same.text),
+          word("cannot_tell", "Cannot tell", "unknown", "concludes nothing"),
+          word("different", "Different", "cross", told.outlooks.different.text),
           el("a", { class: "rs-button", href: pageLink("review", { pair: `${inOrder[0].crop},${full.crops[0]?.crop ?? ""}` }) }, "Look closer in Review"),
           el("button", { type: "button", class: "rs-button", onclick: closeCompare }, "Close"),
         ),
@@ -260,7 +260,7 @@
       compare.hidden = false;
       compare.say = say;
       compare.scrollIntoView({ block: "nearest" });
-      compare.querySelector(".ri-answer").focus({ preventScroll: true });
+      compare.focus({ preventScroll: true }); // on no button: Space is a judgement here
       announce(`Compared with ${full.summary.title}. Same ${told.outlooks.same.text}.`);
     }
 
@@ -334,8 +334,8 @@
       .filter((state) => window.reid.identityStates[state])
       .map((state) => el("span", { class: "ri-state", "data-state": state }, icon(window.reid.identityStates[state][1], 12), window.reid.identityStates[state][0]));
     const section = (title, ...children) => el("section", { class: "ri-section" }, el("h3", {}, title), ...children);
-    const action = (label, key, act, needsPick = false) =>
-      el("button", { type: "button", class: "rs-button", "data-needs-pick": needsPick ? "1" : null, disabled: needsPick, onclick: act }, label, el("kbd", { "aria-hidden": "true" }, key));
+    const action = (label, hint, act, needsPick = false) =>
+      el("button", { type: "button", class: "rs-button", "data-needs-pick": needsPick ? "1" : null, disabled: needsPick, onclick: act }, label, hint);
 
     host.replaceChildren(
       el("p", {}, el("a", { class: "ri-back", href: pageLink("identities"), onclick: (event) => (event.preventDefault(), onLeave()) }, icon("left", 14), "All identities")),
@@ -346,11 +346,11 @@
         el("span", { class: "rs-num ri-facts" }, `${crops(summary.num_crops)}${summary.cameras.length ? `, cameras ${summary.cameras.join(", ")}` : ""}`),
         ...chips,
         el("span", { class: "rs-spacer" }),
-        action("Name", "N", rename),
-        action("Merge or compare", "M", () => openCompare()),
+        action("Name", keyHint("rename"), rename),
+        action("Merge or compare", keyHint("compare"), () => openCompare()),
       ),
       summary.aliases.length > 1 ? el("p", { class: "rs-hint" }, `Also called ${summary.aliases.slice(1).join(", ")}`) : "",
-      el("div", { class: "ri-tools", role: "group", "aria-label": "Picked crops" }, count, action("Split off", "S", split, true), action("Move to…", "V", move, true), action("Clear", "Esc", clearPicked, true)),
+      el("div", { class: "ri-tools", role: "group", "aria-label": "Picked crops" }, count, action("Split off", keyHint("split"), split, true), action("Move to…", keyHint("move"), move, true), action("Clear", el("kbd", { "aria-hidden": "true" }, "Esc"), clearPicked, true)),
       compare,
       leads,
       el("div", { class: "ri-sheet" }, ...byCamera),
@@ -394,33 +394,24 @@
       return true;
     }
 
-    const inCompare = (act) => (event) => {
-      if (!other || compare.hidden) return false;
-      act(event);
+    /** Judging keys work while two identities are compared; Space still presses the button that has the focus. */
+    const judge = (answer) => (event) => {
+      if (!other || compare.hidden || event.repeat) return false;
+      if (event.key === " " && document.activeElement.closest("button,a,input,summary")) return false;
+      compare.say(answer, !event.shiftKey);
       return true;
     };
     const arrows = Object.fromEntries(["ArrowRight", "ArrowLeft", "ArrowUp", "ArrowDown", "Home", "End"].map((name) => [name, step]));
     return {
       keys: {
         ...arrows,
-        f: inCompare((event) => compare.say("same", !event.shiftKey)),
-        j: inCompare((event) => compare.say("different", !event.shiftKey)),
-        " ": (event) => {
-          const button = document.activeElement;
-          if (button.classList.contains("ri-crop")) {
-            pick(buttons.indexOf(button));
-            return true;
-          }
-          if (other && !button.closest("button,a,input")) {
-            compare.say("cannot_tell");
-            return true;
-          }
-          return false;
-        },
-        s: () => void split() ?? true,
-        v: () => void move() ?? true,
-        m: () => void openCompare() ?? true,
-        n: () => void rename() ?? true,
+        "@same": judge("same"),
+        "@different": judge("different"),
+        "@cannot_tell": judge("cannot_tell"),
+        "@split": () => void split(),
+        "@move": () => void move(),
+        "@compare": () => void openCompare(),
+        "@rename": () => void rename(),
         Escape: () => {
           if (other) closeCompare();
           else if (picked.size) clearPicked();

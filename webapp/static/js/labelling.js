@@ -4,17 +4,17 @@
    child marked data-label-slot where its badge goes. */
 (() => {
   "use strict";
-  const { el, labelBadge, momentText, sendV1, askPerson, announce, isTyping } = window.reid;
+  const { el, labelBadge, momentText, sendV1, askPerson, announce, isTyping, keyMap } = window.reid;
   const CHOICES = { same: "same", different: "different", cannot_tell: "cannot_tell" };
   const DEBOUNCE_MS = 150;
 
   /**
-   * session: the annotator's; keys: the page's map of keys; gallery(): "" for the default one; root: what holds the cards.
+   * session: the annotator's; place: of the key map, search or failures; gallery(): "" for the default one; root: what holds the cards.
    * focused(): the card (element) that keys act on, or null; fingerprint: of the network whose ranking is shown.
    * onChange(): judgements on the cards on screen changed. onLabelled(): one was just given by key.
    * sweepQuery(): the query whose cards "all left: different" judges, or "". takeBack(): what the undo key does here.
    */
-  window.reid.labelling = ({ session, keys, gallery, root, focused, onChange = () => {}, onLabelled = () => {}, sweepQuery, takeBack = () => session.undo() }) => {
+  window.reid.labelling = ({ session, place, gallery, root, focused, onChange = () => {}, onLabelled = () => {}, sweepQuery, takeBack = () => session.undo() }) => {
     const states = new Map(); // "query id" -> PairState of the server
     const seen = new Map(); // node -> revision
     const waiting = new Map(); // answer id -> ["query id", ...] not confirmed by the server
@@ -121,7 +121,7 @@
       const buttons = [["", "Cancel"]];
       if (alike.length) buttons.push(["all", `All ${ids.length} are different`]);
       if (rest.length) buttons.push(["rest", alike.length ? `Only the ${rest.length} without that label` : `${images(rest.length)}: different`, true]);
-      const answer = await askPerson("All matches left: different", [el("p", {}, text), el("p", { class: "rs-hint" }, "One undo (Z) takes all of it back.")], buttons);
+      const answer = await askPerson("All matches left: different", [el("p", {}, text), el("p", { class: "rs-hint" }, `One undo (${keyMap.nameFor("undo")}) takes all of it back.`)], buttons);
       const others = answer === "all" ? ids : answer === "rest" ? rest : [];
       if (!others.length) return;
       const [id] = await session.send([{ kind: "sweep", left: query, others, seen: seenOf(query, ...others) }]);
@@ -142,9 +142,9 @@
 
     function act(event) {
       if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
-      if (!keys.isOn() || isTyping(event.composedPath()[0])) return;
+      if (!keyMap.isOn() || isTyping(event.composedPath()[0])) return;
       const card = focused();
-      const action = keys.actionOf(event);
+      const action = keyMap.actionOf(event, place);
       const element = document.activeElement;
       const isControl = element?.closest("button,a,input,select,summary") && !element.closest("[data-label-id]");
       if (event.code === "Space" && isControl) return; // Space still presses buttons
@@ -165,7 +165,7 @@
     document.addEventListener("keydown", act, true);
     document.addEventListener("keyup", (event) => {
       // Firefox presses a focused button when Space goes up.
-      if (event.code === "Space" && keys.isOn() && document.activeElement?.matches("[data-label-id] button, button[data-label-id]")) event.preventDefault();
+      if (event.code === "Space" && keyMap.isOn() && document.activeElement?.matches("[data-label-id] button, button[data-label-id]")) event.preventDefault();
     });
 
     return {

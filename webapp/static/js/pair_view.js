@@ -178,14 +178,12 @@
             ArrowLeft: () => go(index - 1),
             Home: () => go(0),
             End: () => go(hits.length - 1),
-            "+": () => zoomAt(1.5),
-            "=": () => zoomAt(1.5),
-            "-": () => zoomAt(1 / 1.5),
-            r: reset,
+            "@zoom_in": () => zoomAt(1.5),
+            "@zoom_out": () => zoomAt(1 / 1.5),
+            "@zoom_reset": reset,
             ...overlay.keys,
-            0: (event) => overlay.keys[0](event) || reset(), // all streams while the heat map is on
-            q: use,
-            m: () => part("map").click(),
+            "@query": use,
+            "@to_map": () => part("map").click(),
           });
         }
         part("right").focus({ preventScroll: true });

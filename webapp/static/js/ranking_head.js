@@ -1,43 +1,15 @@
 /* Above the grid: the ranking in a line, notes, the sightings chart, progress, errors, and the keyboard help. */
 (() => {
   "use strict";
-  const { el, find, icon, notice, pushKeys, announce } = window.reid;
-  const KEYS = [
-    ["← → ↑ ↓", "move between matches"],
-    ["Home  End", "first and last match"],
-    ["Enter", "compare with the query"],
-    ["← →", "in a comparison: previous and next match"],
-    ["+  −  R", "in a comparison: zoom both pictures, whole pictures"],
-    ["H", "in a comparison: heat map on and off"],
-    ["1 2 3 4  0", "with the heat map: one stream, all streams"],
-    ["Q", "use the match as query"],
-    ["F  J", "same person, different people (with Shift: not sure)"],
-    ["Space", "cannot tell"],
-    ["A", "all left on this page: different"],
-    ["Z  ⇧Z", "undo, redo an answer"],
-    ["M", "in a comparison: show the match on the map"],
-    ["Ctrl V", "paste a picture"],
-    ["Esc", "close"],
-    ["?", "this help"],
-  ];
+  const { el, find, icon, notice, announce } = window.reid;
   const TONES = { good: "check", bad: "cross" };
 
   window.reid.define("ranking_head", (element) => {
     const part = (name) => find(element, name);
-    const help = part("help-dialog");
     let drawn = null;
-    let popKeys = () => {};
 
     part("help").append(icon("help"));
-    part("help-close").append(icon("cross"));
-    part("keys").append(...KEYS.flatMap(([key, what]) => [el("dt", {}, el("kbd", {}, key)), el("dd", {}, what)]));
-    const openHelp = () => {
-      help.showModal();
-      popKeys = pushKeys({ "?": () => help.close() });
-    };
-    part("help").addEventListener("click", openHelp);
-    part("help-close").addEventListener("click", () => help.close());
-    help.addEventListener("close", () => popKeys());
+    part("help").addEventListener("click", () => window.reid.openKeys("search"));
 
     function redraw() {
       if (drawn && part("sightings").open) window.reid.drawSightings(part("chart"), drawn.chart, drawn);
@@ -70,10 +42,9 @@
     }
 
     return {
-      openHelp,
       showFeedback,
-      /** Where the annotator's bar goes, and the dialog of its keys. */
-      answering: () => ({ host: part("answering"), keysDialog: part("label-keys") }),
+      /** Where the annotator's bar goes. */
+      answering: () => part("answering"),
       /** The order shown was made before the latest judgements. */
       isOutOfDate() {
         const button = part("feedback").querySelector('[data-part="update"]');

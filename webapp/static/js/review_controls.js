@@ -1,12 +1,11 @@
 /* The buttons below a question: answers, reasons, tools. They do what the keys do. */
 (() => {
   "use strict";
-  const { el, icon } = window.reid;
+  const { el, icon, keyHint, keyMap } = window.reid;
 
-  /** part(name): where they go; keys(): the key map; act(action) and the others: what the buttons do. */
-  window.reid.reviewControls = ({ part, keys, act, redo, toggleReason, toggleUnsure }) => {
+  /** part(name): where they go; act(action) and the others: what the buttons do. */
+  window.reid.reviewControls = ({ part, act, redo, toggleReason, toggleUnsure }) => {
     function answerButton(entry, action, word, text, state) {
-      const key = keys().isOn() ? el("kbd", { "aria-hidden": "true" }, keys().nameFor(action)) : "";
       const glyph = { same: "check", different: "cross", cannot_tell: "unknown", commit: "check" }[state];
       return el(
         "button",
@@ -18,7 +17,7 @@
           "aria-pressed": String(entry.answer?.choice === action),
           onclick: () => act(action),
         },
-        el("span", { class: "rv-answer-word" }, icon(glyph, 18), word, key),
+        el("span", { class: "rv-answer-word" }, icon(glyph, 18), word, keyHint(action)),
         text ? el("span", { class: "rv-answer-text" }, text) : "",
       );
     }
@@ -55,19 +54,19 @@
       const { reasons } = entry;
       part("reasons").replaceChildren(
         el("span", { class: "rs-hint" }, awaitsReason ? "Reason? Press its letter:" : "Reasons"),
-        ...Object.entries(keys().REASONS).map(([code, [name, word]]) =>
+        ...keyMap.REASONS.map(({ action, name, word }) =>
           el(
             "button",
             { type: "button", class: "rs-button rv-chip", "aria-pressed": String(reasons.has(name)), onclick: () => toggleReason(name) },
             word,
-            awaitsReason ? el("kbd", {}, code.slice(3)) : "",
+            awaitsReason ? keyHint(action) : "",
           ),
         ),
         el(
           "button",
           { type: "button", class: "rs-button rv-chip", "aria-pressed": String(entry.isUnsure), onclick: toggleUnsure },
           "Not sure",
-          keys().isOn() ? el("kbd", { "aria-hidden": "true" }, "Shift") : "",
+          keyMap.isOn() ? el("kbd", { "aria-hidden": "true" }, "Shift") : "",
         ),
       );
     }
@@ -79,7 +78,7 @@
           "button",
           { type: "button", class: "rs-button", "data-action": action, disabled: isOff, onclick: act_ },
           word,
-          keys().isOn() && keys().nameFor(action.replace("redo", "undo")) ? el("kbd", { "aria-hidden": "true" }, `${action === "redo" ? "⇧" : ""}${keys().nameFor(action.replace("redo", "undo"))}`) : "",
+          action === "redo" ? keyHint("undo", "⇧") : keyHint(action),
         );
       const hasQuestion = Boolean(entry);
       part("tools").replaceChildren(

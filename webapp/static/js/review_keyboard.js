@@ -1,14 +1,14 @@
-/* What a key on the review page does: which key means what is decided by `review_keys.js`. */
+/* What a key on the review page does: which key means what is decided by `key_map.js`. */
 (() => {
   "use strict";
-  const { isTyping } = window.reid;
+  const { isTyping, keyMap } = window.reid;
   const ANSWERING = new Set(["same", "different", "neither", "cannot_tell", "undo", "commit", "flag"]);
 
   /**
-   * keys: the key map; state(): what is on the stage now; act(action, how): as the buttons do; deliver(): Ctrl+S;
+   * state(): what is on the stage now; act(action, how): as the buttons do; deliver(): Ctrl+S;
    * toggleReason(name), stopReason(): while a letter for a reason is waited for; onActive(): somebody is there.
    */
-  window.reid.reviewKeyboard = ({ keys, state, onActive, deliver, stopReason, toggleReason, act }) => {
+  window.reid.reviewKeyboard = ({ state, onActive, deliver, stopReason, toggleReason, act }) => {
     document.addEventListener("keydown", (event) => {
       onActive();
       if ((event.ctrlKey || event.metaKey) && event.code === "KeyS") {
@@ -24,9 +24,10 @@
       if (isControl && (event.code === "Space" || event.code === "Enter")) return; // whoever tabbed there means it
       const { shown, kind, overlay, awaitsReason } = state();
       if (event.code === "Escape" && awaitsReason) return stopReason();
-      if (awaitsReason && keys.REASONS[event.code] && shown) {
+      const reason = awaitsReason && shown && keyMap.actionOf(event, "reasons");
+      if (reason) {
         event.preventDefault();
-        toggleReason(keys.REASONS[event.code][0]);
+        toggleReason(keyMap.REASONS.find(({ action }) => action === reason).name);
         return;
       }
       const isSheet = shown && kind === "sheet";
@@ -35,19 +36,15 @@
         shown.step(event.code);
         return;
       }
-      if (keys.isOn() && overlay?.isOn() && overlay.keys[event.key]?.(event)) {
-        event.preventDefault(); // the streams, 1 to 4 and 0
-        return;
-      }
-      const action = keys.actionOf(event);
+      const action = keyMap.actionOf(event, "review");
       if (isCard && action === "cannot_tell" && event.code === "Space") return; // the card's own click picks it
-      if (!keys.isOn() && !(isCard && action === "commit")) return;
+      if (!keyMap.isOn() && !(isCard && action === "commit")) return;
       if (isSheet && /^Digit[1-9]$/.test(event.code)) {
         event.preventDefault();
         shown.setPerson(Number(event.code.slice(5)));
         return;
       }
-      if (!action || (action === "help" && !event.shiftKey && event.key !== "?")) return;
+      if (!action) return;
       event.preventDefault();
       if (event.repeat && ANSWERING.has(action)) return;
       act(action, { isSure: !event.shiftKey, isShift: event.shiftKey });

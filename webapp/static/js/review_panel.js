@@ -1,7 +1,7 @@
 /* The review: asks, shows, takes answers. An answer is in the browser's outbox before the next question shows. */
 (() => {
   "use strict";
-  const { el, find, icon, readParams, announce, newId, readV1, sendV1 } = window.reid;
+  const { el, find, icon, readParams, announce, readV1, sendV1, keyMap } = window.reid;
   const { show } = window.reid.reviewQuestion;
   const { contentOf, makeAnswer } = window.reid.reviewAnswers;
   const { STREAMS, showKnown, showProgress } = window.reid.reviewRail;
@@ -22,17 +22,25 @@
     let shown = null; // what the stage answers: zoom, groups, pick
     let shownAt = 0;
     let lastAnswerAt = 0;
-    let undoable = []; // { id, entry }, the next one last
-    let redoable = [];
-    const given = []; // ids of everything this page has sent
+    const answered = new Map(); // id of an answer of this page -> { entry, answer }
     let state = null;
     let awaitsReason = false;
     let lastActive = performance.now();
     let outboxState = { waiting: 0, isOnline: true, isLasting: true, refused: [] };
     const current = () => trail[cursor] ?? null;
 
-    /* ---- the outbox ---- */
-    const outbox = await window.reid.reviewOutbox({ onState: takeState, onResult: settle });
+    const tell = window.reid.noticesIn(part("notices"));
+
+    /* ---- own answers ---- */
+    const own = await window.reid.ownAnswers({
+      who: () => annotator,
+      gallery: () => g,
+      tell,
+      onState: takeState,
+      onChange: () => paintTools(),
+      onStale: askAgain,
+      onResult: scheduleState,
+    });
 
     function takeState(now) {
       window.reid.showSaved(part("saved"), now);
@@ -41,31 +49,8 @@
       if (now.isOnline && !wasOnline) supply.fetchMore();
     }
 
-    /** The server's word on one answer. */
-    async function settle(entry, result) {
-      scheduleState();
-      if (result.status === "stale") {
-        drop(entry.answer.id);
-        await askAgain(entry, result);
-      } else if (result.status === "refused") {
-        drop(entry.answer.id);
-        tell("bad", `An answer was refused: ${result.message}`, {
-          label: "Throw it away",
-          act: () => outbox.discard(entry.place),
-        });
-      } else if (result.is_contested) {
-        tell("warn", `Stored. ${result.message}`);
-      }
-    }
-
-    function drop(id) {
-      undoable = undoable.filter((item) => item.id !== id);
-    }
-
     /** A stale answer: say what was changed, and ask the same question with what is true now. */
-    async function askAgain(entry, result) {
-      const what = result.changes.map((change) => `${change.annotator}: ${change.text}`).join("; ");
-      const text = `Not stored, because it was changed since you saw it. ${what || result.message}`;
+    async function askAgain(entry, text) {
       tell("warn", `${text} It is asked again next.`);
       const { question } = entry;
       if (!question) return;
@@ -76,14 +61,12 @@
       return !current() || current().answer ? advance() : null;
     }
 
-    const tell = window.reid.noticesIn(part("notices"));
-
     /* ---- questions ---- */
     const supply = window.reid.reviewSupply({
       address: params,
       annotator: () => annotator,
       held: () => [current(), trail.at(-1)].filter((entry) => entry && !entry.answer).map((entry) => entry.question),
-      waitingKeys: () => outbox.waitingKeys(),
+      waitingKeys: () => own.outbox.waitingKeys(),
       onFound: showFound,
     });
 
@@ -160,7 +143,7 @@
       showKnown(part("known"), question, scope);
       paintEvidence(question);
       shownAt = performance.now();
-      if (given.length && question.kind === "pair" && !question.is_blind && question.stream !== "adjudication") refreshOutlook(entry);
+      if (own.hasGiven() && question.kind === "pair" && !question.is_blind && question.stream !== "adjudication") refreshOutlook(entry);
       const fresh = performance.now();
       requestAnimationFrame(() => setTimeout(() => performance.measure("reid:painted", { start: lastAnswerAt || fresh })));
       if (question.kind !== "sheet") panel.focus({ preventScroll: true });
@@ -176,15 +159,15 @@
       paintAnswers();
     }
 
-    const controls = window.reid.reviewControls({ part, keys: () => keys, act, redo, toggleReason, toggleUnsure });
+    const controls = window.reid.reviewControls({ part, act, redo, toggleReason, toggleUnsure });
     const paintAnswers = () => controls.paintAnswers(current(), shown);
     const paintReasons = () => controls.paintReasons(current(), awaitsReason);
     const paintTools = () =>
       controls.paintTools(shown ? current() : null, {
         isLast: cursor === trail.length - 1,
         isFirst: cursor <= 0,
-        canUndo: Boolean(undoable.length),
-        canRedo: Boolean(redoable.length),
+        canUndo: own.canUndo(),
+        canRedo: own.canRedo(),
       });
 
     function toggleReason(name) {
@@ -223,26 +206,16 @@
       const earlier = entry.answer;
       const details = { choice, msTaken: now - shownAt, isSure: isSure && !entry.isUnsure, reasons, comment: entry.comment };
       const answer = makeAnswer(content, question, details);
-      const replaced = undoable.find((item) => item.entry === entry);
-      if (earlier && replaced) {
+      if (earlier && own.forget(earlier.id)) {
         if (content.kind === "pair" && earlier.kind === "pair") answer.supersedes = earlier.id;
-        else await send({ kind: "undo", id: newId(), target: earlier.id, decided_at: answer.decided_at });
-        undoable = undoable.filter((item) => item !== replaced);
+        else await own.give({ kind: "undo", target: earlier.id });
       }
       entry.answer = answer;
+      answered.set(answer.id, { entry, answer });
       supply.close(question.key);
-      undoable.push({ id: answer.id, entry });
-      redoable = [];
-      await send(answer, question);
+      await own.give(answer, question);
       announceAnswer(choice);
       advance();
-    }
-
-    async function send(answer, question = null) {
-      // What this page has sent before goes along: after a reload the next page could not say it.
-      const known = given.slice(-100);
-      given.push(answer.id);
-      await outbox.add({ annotator, gallery: g, answer, question, known });
     }
 
     function announceAnswer(choice) {
@@ -251,35 +224,24 @@
     }
 
     async function undo() {
-      const item = undoable.pop();
-      if (!item) return announce("Nothing to undo.");
-      redoable.push(item);
-      await send({ kind: "undo", id: newId(), target: item.id, decided_at: new Date().toISOString() });
-      announce("Taken back.");
-      const at = trail.indexOf(item.entry);
-      if (at < 0) {
-        tell("info", "Your last answer, from before this page was loaded, was taken back.");
-        return paintTools();
-      }
-      item.answer = item.entry.answer;
-      item.entry.answer = null;
-      supply.reopen(item.entry.question.key);
+      const id = await own.undo();
+      if (!id) return null;
+      const entry = answered.get(id)?.entry;
+      const at = trail.indexOf(entry);
+      if (at < 0) return tell("info", "Your last answer, from before this page was loaded, was taken back.");
+      entry.answer = null;
+      supply.reopen(entry.question.key);
       cursor = at;
       return paint();
     }
 
     async function redo() {
-      const item = redoable.pop();
-      if (!item) return announce("Nothing to redo.");
-      undoable.push(item);
-      await send({ kind: "redo", id: newId(), target: item.id, decided_at: new Date().toISOString() });
-      announce("Restored.");
-      if (item.entry) {
-        item.entry.answer = item.answer;
-        supply.close(item.entry.question.key);
-        if (current() === item.entry) return advance();
-      }
-      return paintTools();
+      const id = await own.redo();
+      if (!answered.has(id)) return null;
+      const { entry, answer } = answered.get(id);
+      entry.answer = answer;
+      supply.close(entry.question.key);
+      return current() === entry ? advance() : null;
     }
 
     async function next() {
@@ -321,33 +283,30 @@
     }
 
     /* ---- keys and buttons ---- */
-    const keys = window.reid.reviewKeys(part("keys"), () => {
+    const openKeys = () => window.reid.openKeys("review");
+    keyMap.onChange(() => {
       paintKeySwitch();
-      if (shown) {
-        paintAnswers();
-        paintReasons();
-      }
-      paintTools();
+      if (shown) paintReasons();
     });
 
     function paintKeySwitch() {
-      part("keys-switch").textContent = keys.isOn() ? "Keys on" : "Keys off";
-      part("keys-switch").setAttribute("aria-pressed", String(keys.isOn()));
+      part("keys-switch").textContent = keyMap.isOn() ? "Keys on" : "Keys off";
+      part("keys-switch").setAttribute("aria-pressed", String(keyMap.isOn()));
     }
 
     function act(action, { isSure = true, isShift = false } = {}) {
       const entry = current();
       if (action === "undo") return isShift ? redo() : undo();
-      if (action === "help") return keys.open();
+      if (action === "help") return openKeys();
       if (action === "previous") return previous();
-      if (action === "sweep") return announce("That key is for matches on Search and Evaluate.");
       if (!entry || !shown) return null;
       if (action === "next") return next();
       if (action === "comment") return openComment();
       if (action === "evidence") return overlay ? overlay.toggle() : announce("No evidence maps here.");
+      if (action.startsWith("stream_")) return overlay?.keys[`@${action}`]();
       if (action === "reason") {
         awaitsReason = !awaitsReason;
-        announce(awaitsReason ? "Reason: C clothes, O occlusion, M several people, L low resolution, J junk, W wrong label." : "");
+        announce(awaitsReason ? `Reason: ${keyMap.REASONS.map(({ action: reason, word }) => `${keyMap.nameFor(reason)} ${word}`).join(", ")}.` : "");
         return paintReasons();
       }
       if (action === "zoom_in") return shown.zoom?.zoomAt(1.5);
@@ -358,7 +317,6 @@
     }
 
     window.reid.reviewKeyboard({
-      keys,
       state: () => ({ shown, kind: current()?.question.kind, overlay, awaitsReason }),
       onActive: () => (lastActive = performance.now()),
       deliver: openReceipt,
@@ -379,8 +337,8 @@
     });
 
     part("help").append(icon("help"));
-    part("help").addEventListener("click", keys.open);
-    part("keys-switch").addEventListener("click", () => keys.setOn(!keys.isOn()));
+    part("help").addEventListener("click", openKeys);
+    part("keys-switch").addEventListener("click", () => keyMap.setOn(!keyMap.isOn()));
     part("saved").addEventListener("click", openReceipt);
 
     /* ---- dialogs ---- */
@@ -400,7 +358,7 @@
     }
 
     async function openReceipt() {
-      await outbox.sync();
+      await own.outbox.sync();
       await dialogs.showReceipt(outboxState, state, `${V1}/decisions?${new URLSearchParams({ gallery: g })}`);
       backToKeys();
     }
@@ -416,11 +374,7 @@
       const found = await readV1("review/state", { annotator, gallery: g });
       if (found.error) return; // shown again with the next answer
       state = found;
-      if (!undoable.length && !redoable.length && !given.length) {
-        undoable = found.undo.map((id) => ({ id, entry: null }));
-        redoable = found.redo.map((id) => ({ id, entry: null }));
-        paintTools();
-      }
+      if (!own.hasGiven()) own.start(found);
       const link = adjudicate ? "" : `./review?${new URLSearchParams({ ...scope, adjudicate: "1" })}`;
       showProgress(part("progress"), state, { adjudicateLink: link });
     }

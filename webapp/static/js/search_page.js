@@ -105,17 +105,15 @@
     grid.onUse({ onOpen: openPair, onQuery: useAsQuery });
     /* ---- judging in place ---- */
     let labels = null;
-    const { host, keysDialog } = head.answering();
+    const openKeys = () => window.reid.openKeys("search");
     const gallery = () => readParams().g ?? "";
-    let sweepButton = null;
-    const keys = window.reid.reviewKeys(keysDialog, () => sweepButton?.querySelector("kbd").replaceChildren(keys.nameFor("sweep")));
     const focused = () => (pair.isOpen() ? pair.labelCard() : grid.focusedCard());
     window.reid
-      .annotator({ host, gallery, onResult: (answer) => labels?.settled(answer), onName: () => labels?.refresh() })
+      .annotator({ host: head.answering(), gallery, onResult: (answer) => labels?.settled(answer), onName: () => labels?.refresh() })
       .then((session) => {
         labels = window.reid.labelling({
           session,
-          keys,
+          place: "search",
           gallery,
           root: document,
           focused,
@@ -123,12 +121,13 @@
           onLabelled: () => (pair.isOpen() ? pair.next() : grid.focusNext()),
           sweepQuery: () => document.querySelector("[data-label-id][data-label-query]")?.dataset.labelQuery ?? "",
         });
-        sweepButton = session.addButton("All left: different", () => labels.sweep(), keys.nameFor("sweep"));
-        session.addButton("Keys", () => keys.open());
+        session.addButton("All left: different", () => labels.sweep(), "sweep");
+        session.addButton("Keys", openKeys);
         labels.refresh();
       });
 
     pair.onUse({
+      keys: { "@help": openKeys },
       onPaint: () => labels?.repaint(),
       onLabel: (card, answer) => labels?.label(card, answer),
       onQuery: useAsQuery,
@@ -143,13 +142,13 @@
     const steps = ["ArrowRight", "ArrowLeft", "ArrowDown", "ArrowUp", "Home", "End"];
     pushKeys({
       ...Object.fromEntries(steps.map((name) => [name, grid.step])),
-      q: () => {
+      "@query": () => {
         const hit = grid.currentHit();
         if (!hit) return false;
         useAsQuery(hit.id);
         return true;
       },
-      "?": head.openHelp,
+      "@help": openKeys,
     });
 
     window.addEventListener("popstate", () => {
