@@ -7,7 +7,7 @@ import gradio as gr
 from webapp.components.mount_point import mount_point, read_template
 
 ANSWERING = ("keys_dialog.js", "asking.js", "review_outbox.js", "own_answers.js", "annotator.js")
-"""Scripts that a page needs to take answers: the dialog of keys, questions to a person, the outbox, the annotator's bar."""
+"""Scripts that a page needs to take answers: keys, questions to a person, the outbox, the annotator's bar."""
 
 
 def identity_filter() -> gr.HTML:

@@ -37,7 +37,8 @@ def mount_point(
     Args:
         name: Name under which the script defined the component; also the default element id.
         template: Our own HTML, free of anything that Gradio's template engines would evaluate.
-        scripts: Files below ``static/js`` in the order they are needed; ``core.js`` and ``key_map.js`` always come first.
+        scripts: Files below ``static/js`` in the order they are needed; ``core.js`` and ``key_map.js`` always
+            come first.
         server_functions: Python functions that the script may call. Each takes one plain value.
         elem_id: Element id where a page shows the component under another one.
     """

@@ -3,6 +3,7 @@
   "use strict";
   const { el, announce, keyMap } = window.reid;
   const BROWSER_KEYS = new Set(["Tab", "F5", "F11", "F12", "ShiftLeft", "ShiftRight", "ControlLeft"]);
+  const WHOLE = ["Whole pictures, while no heat map is shown", ["0"]];
   const SAVE = ["Deliver what is not saved", ["Ctrl", "S"]];
 
   /** Keys that stay what they are, by page. */
@@ -11,12 +12,14 @@
       ["On a sheet: move between the crops", ["←", "↑", "↓", "→"]],
       ["On a sheet: the person that the next picked crops are", ["1", "…", "9"]],
       ["Stop: a reason, a new key, this dialog", ["Esc"]],
+      WHOLE,
       SAVE,
     ],
     search: [
       ["Move between matches; in a comparison: previous and next match", ["←", "→", "↑", "↓"]],
       ["First and last match", ["Home", "End"]],
       ["Compare with the query", ["Enter"]],
+      WHOLE,
       ["Paste a picture", ["Ctrl", "V"]],
       ["Close", ["Esc"]],
       SAVE,
@@ -25,6 +28,7 @@
       ["Previous and next query", ["↑", "↓"]],
       ["Along its ranking", ["←", "→"]],
       ["Compare with the first false match, or the crop in focus", ["Enter"]],
+      WHOLE,
       ["Close", ["Esc"]],
       SAVE,
     ],

@@ -182,6 +182,7 @@
             "@zoom_out": () => zoomAt(1 / 1.5),
             "@zoom_reset": reset,
             ...overlay.keys,
+            0: reset, // while there is no heat map whose streams it shows
             "@query": use,
             "@to_map": () => part("map").click(),
           });

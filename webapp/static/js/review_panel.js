@@ -303,7 +303,7 @@
       if (action === "next") return next();
       if (action === "comment") return openComment();
       if (action === "evidence") return overlay ? overlay.toggle() : announce("No evidence maps here.");
-      if (action.startsWith("stream_")) return overlay?.keys[`@${action}`]();
+      if (action.startsWith("stream_")) return overlay?.keys[`@${action}`]() || (action === "stream_0" && shown.zoom?.reset());
       if (action === "reason") {
         awaitsReason = !awaitsReason;
         announce(awaitsReason ? `Reason: ${keyMap.REASONS.map(({ action: reason, word }) => `${keyMap.nameFor(reason)} ${word}`).join(", ")}.` : "");
