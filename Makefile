@@ -2,6 +2,8 @@
 PYTHON ?= python
 # Tests run in so many processes beside each other, one file in one process. `make WORKERS=0 test` takes just one.
 WORKERS ?= 2
+# A test that fails is run once more, and then listed as RERUN: it has a race, or the machine was too slow for it.
+RERUNS ?= 1
 
 .PHONY: setup run test browser check bench
 
@@ -12,10 +14,10 @@ run:              ## start the app on http://127.0.0.1:7860
 	$(PYTHON) app.py
 
 test: setup       ## all tests that need neither a browser nor a GPU
-	$(PYTHON) -m pytest -n $(WORKERS) --dist loadfile
+	$(PYTHON) -m pytest -n $(WORKERS) --dist loadfile --reruns $(RERUNS)
 
 browser: setup    ## drive the real pages in Chromium (CHROMIUM=/path/to/chromium picks another one)
-	$(PYTHON) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m browser
+	$(PYTHON) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --reruns $(RERUNS) -m browser
 
 check: setup      ## style, types and import contracts
 	$(PYTHON) -m ruff check .
