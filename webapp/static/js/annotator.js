@@ -14,8 +14,8 @@
 
     const saved = el("button", { type: "button", class: "rs-button rs-saved", title: "What is saved; click to deliver now" });
     const nameButton = el("button", { type: "button", class: "rs-button", title: "Your code name", onclick: () => changeName() });
-    const undoButton = el("button", { type: "button", class: "rs-button", "data-action": "undo", onclick: () => own.undo() }, "Undo");
-    const redoButton = el("button", { type: "button", class: "rs-button", "data-action": "redo", onclick: () => own.redo() }, "Redo");
+    const undoButton = el("button", { type: "button", class: "rs-button", "data-action": "undo", onclick: () => own.undo() }, "Undo", keyHint("undo"));
+    const redoButton = el("button", { type: "button", class: "rs-button", "data-action": "redo", onclick: () => own.redo() }, "Redo", keyHint("undo", "⇧"));
     const notices = el("div", { class: "rs-notices" });
     const bar = el("div", { class: "rs-annotator", role: "group", "aria-label": "Answering" }, saved, nameButton, undoButton, redoButton);
     host.replaceChildren(bar, notices);
