@@ -44,6 +44,11 @@ class LoggedEvents:
         """Whether a known event is neither taken back nor superseded."""
         return self._is_active(own_id)
 
+    def opponents(self, own_id: str) -> tuple[Event, ...]:
+        """The events in force that take a known event back or supersede it."""
+        found = (other for other in self._opponents.get(own_id, ()) if self._is_active(other))
+        return tuple(self._log[self._position[other]] for other in found)
+
     def decisions_on(self, node: str) -> tuple[Decision, ...]:
         """Every decision that names ``node``, in log order, those taken back included."""
         return tuple(self._decision(i) for i in self._decisions_at.get(node, ()))

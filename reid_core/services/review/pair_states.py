@@ -61,10 +61,10 @@ def pair_states(graph: IdentityGraph, query: str, ids: Iterable[str]) -> dict[st
         by_label = graph.component(crop) == own and crop not in proven
         if crop in disputed:
             found[crop] = _told("conflict", disputed[crop], by_label)
+        elif crop in direct and (by_label or direct[crop].answer is relation):
+            found[crop] = _told(direct[crop].answer.value, direct[crop], by_label)
         elif by_label or relation is None:
             found[crop] = PairState("", is_by_label=by_label)
-        elif crop in direct and direct[crop].answer is relation:
-            found[crop] = _told(relation.value, direct[crop], by_label)
         else:
             found[crop] = PairState(relation.value, is_inferred=relation is not Answer.CANNOT_TELL)
     return found

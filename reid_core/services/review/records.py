@@ -96,7 +96,8 @@ class Upcoming:
 class Change:
     """What somebody did, for "this was changed by ..." and for the history.
 
-    ``kind`` is "decision" or "retraction"; ``answer`` is empty for a retraction.
+    ``kind`` is "decision" or "retraction"; ``answer`` is empty for a retraction. What is not in force was
+    either taken back, and a redo restores it (``is_taken_back``), or replaced by a later answer.
     """
 
     id: str
@@ -117,6 +118,7 @@ class Change:
     fingerprint: str
     refers_to: str | None
     is_in_force: bool
+    is_taken_back: bool
     is_contested: bool
 
 

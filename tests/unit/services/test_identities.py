@@ -69,6 +69,12 @@ def test_pair_states__taken_back__nothing_is_known(review: ReviewService) -> Non
     assert review.pair_states(query(1), [name(2, 1)])[name(2, 1)].answer == ""
 
 
+def test_pair_states__cannot_tell_within_one_label__keeps_its_mark(review: ReviewService) -> None:
+    (own,) = give(review, say(query(1), name(1, 1), "cannot_tell"))
+    state = review.pair_states(query(1), [name(1, 1)])[name(1, 1)]
+    assert (state.answer, state.answer_id, state.is_by_label) == ("cannot_tell", own, True)
+
+
 def test_pair_states__contested__is_a_conflict(review: ReviewService) -> None:
     a, b, c = query(1), query(2), query(3)
     review.answer([say(a, b), say(b, c), say(a, c, "different", is_sure=True)], "ann")
@@ -279,6 +285,19 @@ def test_history__time_and_answer__filtered(review: ReviewService) -> None:
     assert [e.kind for e in review.history(answer_id=first).events] == ["retraction", "decision"]
     with pytest.raises(InputError, match="with a zone"):
         review.history(since="yesterday")
+
+
+def test_history__taken_back_or_replaced__only_the_first_can_be_restored(review: ReviewService) -> None:
+    (first, back) = give(
+        review, say(query(1), name(2, 1), "different"), say(query(1), name(3, 1), "different")
+    )
+    (later,) = give(review, say(query(1), name(2, 1), "cannot_tell", supersedes=first))
+    undo(review, back)
+    states = {event.id: (event.is_in_force, event.is_taken_back) for event in review.history().events}
+    assert (states[first], states[back], states[later]) == ((False, False), (False, True), (True, False))
+    undo(review, later)
+    states = {event.id: (event.is_in_force, event.is_taken_back) for event in review.history().events}
+    assert (states[first], states[later]) == ((True, False), (False, True))
 
 
 def test_statistics__two_annotators__agreement_and_counts(review: ReviewService) -> None:

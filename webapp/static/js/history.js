@@ -15,9 +15,12 @@
     let turn = 0;
 
     /* ---- the log ---- */
+    const act = (name, label, onclick) => el("button", { type: "button", class: "rs-button ri-small", "data-act": name, onclick }, label);
+
     function line(change, isFirst) {
       const isDecision = change.kind === "decision";
-      const state = !isDecision ? "" : change.is_contested ? "contested" : change.is_in_force ? "" : "not in force";
+      const past = change.is_taken_back ? "taken back" : "replaced by a later answer";
+      const state = !isDecision ? "" : change.is_contested ? "contested" : change.is_in_force ? "" : past;
       const facts = [
         streamName(change.stream),
         change.ms_taken === null ? "" : `${(change.ms_taken / 1000).toFixed(1)} s`,
@@ -45,11 +48,8 @@
           isFirst && isDecision && change.left && !change.left.startsWith("identity:") && !change.right.startsWith("identity:")
             ? el("a", { class: "rs-button ri-small", href: pageLink("review", { pair: `${change.left},${change.right}` }) }, "Look again")
             : "",
-          isFirst && isDecision
-            ? change.is_in_force
-              ? el("button", { type: "button", class: "rs-button ri-small", "data-act": "undo", onclick: () => takeBack(change) }, "Undo")
-              : el("button", { type: "button", class: "rs-button ri-small", "data-act": "redo", onclick: () => session.send([{ kind: "redo", target: change.answer_id }]) }, "Redo")
-            : "",
+          isFirst && isDecision && change.is_in_force ? act("undo", "Undo", () => takeBack(change)) : "",
+          isFirst && isDecision && change.is_taken_back ? act("redo", "Redo", () => session.send([{ kind: "redo", target: change.answer_id }])) : "",
         ),
       );
     }

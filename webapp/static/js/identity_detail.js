@@ -32,7 +32,7 @@
 
   /** One event of the log in a line. */
   function changeLine(change) {
-    const state = change.kind === "retraction" ? "taken back" : !change.is_in_force ? "no longer in force" : change.is_contested ? "contested" : "";
+    const state = change.kind === "retraction" || change.is_taken_back ? "taken back" : !change.is_in_force ? "replaced" : change.is_contested ? "contested" : "";
     return el(
       "li",
       { class: "ri-change", "data-off": !change.is_in_force && change.kind === "decision" ? "1" : null },
