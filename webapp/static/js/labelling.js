@@ -69,8 +69,10 @@
           session.tell("bad", `What was judged is not shown: ${found.error}`);
           return;
         }
+        const onTheirWay = new Set([...waiting.values()].flat()); // the server may not know of these yet
         for (const [query, ids] of byQuery) {
           for (const id of ids) {
+            if (onTheirWay.has(`${query} ${id}`)) continue;
             if (found.states[query]?.[id]) states.set(`${query} ${id}`, found.states[query][id]);
             else states.delete(`${query} ${id}`);
           }
