@@ -182,6 +182,23 @@ def new_page(browser: Any, watched: Watched) -> Iterator[Callable[..., Any]]:
     assert [p for p in watched.problems if not any(word in p for word in watched.ignored)] == []
 
 
+FINGER = {"viewport": PHONE, "has_touch": True, "is_mobile": True}
+
+
+def small_targets(page: Any) -> list[str]:
+    """What is pressed on this page and smaller than 44 x 44 px; links within text do not count."""
+    return list(
+        page.evaluate(
+            """() => [...document.querySelectorAll('button, select, a.rs-button, summary')]
+              .filter(node => node.checkVisibility({ visibilityProperty: true }))
+              .filter(node => !node.matches('.rs-sighting, .rs-film button'))
+              .map(node => [node.getBoundingClientRect(), node])
+              .filter(([box]) => box.width && (box.width < 43.5 || box.height < 43.5))
+              .map(([box, node]) => `${node.outerHTML.slice(0, 120)} ${box.width} x ${box.height}`)"""
+        )
+    )
+
+
 def until(page: Any, is_so: Callable[[], bool]) -> None:
     """Wait for something that happens on the server."""
     for _ in range(TIMEOUT_MS // 100):

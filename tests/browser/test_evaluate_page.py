@@ -11,7 +11,7 @@ import pytest
 from reid_core.data import open_dataset
 from reid_core.experiments.evaluate import EvaluationPlan, evaluate_dataset
 from reid_core.services.evaluations import FailureFilter, RunInfo, RunRequest
-from tests.browser.conftest import PHONE, TIMEOUT_MS, Studio, until
+from tests.browser.conftest import FINGER, PHONE, TIMEOUT_MS, Studio, small_targets, until
 
 pytestmark = pytest.mark.browser
 
@@ -246,11 +246,13 @@ def test_rename_and_delete__own_run__list_follows(
 def test_phone__failures__nothing_wider_than_the_screen(
     studio: Studio, new_page: Callable[..., Any], kept: RunInfo, axe: Callable[[Any], list[str]]
 ) -> None:
-    page = new_page(viewport=PHONE)
+    page = new_page(**FINGER)
     open_failures(page, studio, kept)
     assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+    wait_until_keys_judge(page)
     page.locator(".rs-failure").first.locator("button:has-text('Tag')").click()
     page.wait_for_selector(".rs-tag-bar")
+    assert small_targets(page) == []
     assert axe(page) == []
     page.locator(".rs-tag-bar button:has-text('no tag')").click()
     page.goto(f"{studio.url}evaluate?run={kept.id}")

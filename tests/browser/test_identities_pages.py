@@ -12,7 +12,7 @@ import pytest
 
 from reid_core.services import Workbench
 from reid_core.settings import load_settings
-from tests.browser.conftest import PHONE, Studio, Watched, launch, until
+from tests.browser.conftest import FINGER, Studio, Watched, launch, small_targets, until
 
 pytestmark = pytest.mark.browser
 
@@ -261,11 +261,35 @@ def test_axe__nothing_serious(open_as_ann: Any, axe: Any, address: str, scheme: 
     "address", ["identities", "identities?id=identity:1", "history", "history?view=numbers", "?"]
 )
 def test_phone__no_sideways_scroll(open_as_ann: Any, address: str) -> None:
-    page = open_as_ann(address, viewport=PHONE)
+    page = open_as_ann(address, **FINGER)
     page.wait_for_selector(".rs-annotator")
     ready = ".ri-card, .ri-look, .rh-count, .rs-card, .rh-facts, [data-part=numbers] .rs-hint"
     page.locator(ready).locator("visible=true").first.wait_for()
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert small_targets(page) == []
+
+
+def test_phone__comparisons__large_buttons_the_bar_on_top_and_nothing_serious(
+    own: Studio, open_as_ann: Any, axe: Callable[[Any], list[str]]
+) -> None:
+    page = open_as_ann("identities?id=identity:6", **FINGER)
+    page.locator(".ri-look").first.click()
+    page.wait_for_selector(".ri-compare:not([hidden]) .ri-answer")
+    assert small_targets(page) == []
+    assert axe(page) == []
+    page.goto(f"{own.url}?q={query_of(own, 6)}")
+    page.wait_for_selector(".rs-annotator button:has-text('All left')")
+    page.locator(".rs-card-open").nth(8).click()
+    page.wait_for_selector(".rs-pair[open] .rs-annotator")
+    assert small_targets(page) == []
+    assert axe(page) == []
+    page.click(".rs-pair [data-answer=different]")
+    page.wait_for_function("document.querySelectorAll('.rs-card')[8].dataset.label === 'different'")
+    wait_saved(page)
+    page.click(".rs-pair [data-action=undo]")
+    page.wait_for_function("document.querySelectorAll('.rs-card')[8].dataset.label !== 'different'")
+    page.keyboard.press("Escape")
+    page.wait_for_selector(".rs-answering .rs-annotator")
 
 
 # ---- history -----------------------------------------------------------------------------------------------
@@ -423,6 +447,31 @@ def test_search__next_answer_before_the_page_heard_of_the_first__stored(
     assert page.locator(".rs-notices .rs-notice").count() == 0
     states = own.workbench.review.pair_states(query, ids[30:32])
     assert [states[crop].answer for crop in ids[30:32]] == ["different", "different"]
+
+
+def test_search__two_quick_answers__the_second_mark_stays_while_it_is_on_its_way(
+    own: Studio, open_as_ann: Any
+) -> None:
+    page, _ = open_search(own, open_as_ann, 7)
+    pairs: list[Any] = []
+    answers: list[Any] = []
+    page.route("**/v1/review/pairs", lambda route: pairs.append(route))
+    page.locator(".rs-card-open").nth(30).focus()
+    page.keyboard.press("j")
+    until(page, lambda: bool(pairs))  # the first answer is stored, and the page asks what is known now
+    page.route("**/v1/decisions", lambda route: answers.append(route))
+    page.locator(".rs-card-open").nth(31).focus()
+    page.wait_for_timeout(160)  # two answers within 150 ms count as one press
+    page.keyboard.press("j")
+    until(page, lambda: bool(answers))
+    with page.expect_response("**/v1/review/pairs"):
+        pairs.pop().continue_()
+    page.wait_for_timeout(300)  # it knew nothing of the second answer
+    assert label_of(page, 31) == "different"
+    page.unroute("**/v1/review/pairs")
+    answers.pop().continue_()
+    wait_saved(page)
+    assert label_of(page, 31) == "different"
 
 
 def test_search__sweep__one_confirmation_with_the_count_and_one_undo(own: Studio, open_as_ann: Any) -> None:

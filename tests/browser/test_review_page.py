@@ -12,7 +12,7 @@ import pytest
 
 from reid_core.services import Workbench
 from reid_core.settings import load_settings
-from tests.browser.conftest import PHONE, Studio, Watched, launch, until
+from tests.browser.conftest import FINGER, PHONE, Studio, Watched, launch, small_targets, until
 
 pytestmark = pytest.mark.browser
 
@@ -261,6 +261,15 @@ def test_review__flagged_with_a_key__adjudicator_sees_the_answer_and_gives_a_rea
     judge.wait_for_selector(".rv-empty >> text=nothing to adjudicate")
 
 
+def test_review__reason_by_keyboard__keeps_the_focus(desk: Studio, open_review: Any) -> None:
+    left, right, _ = pair_of(desk, 18)
+    page = open_review("reasons", f"?pair={left},{right}")
+    page.locator(".rv-chip:has-text('Occlusion')").focus()
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".rv-chip[aria-pressed=true]:has-text('Occlusion')")
+    assert page.evaluate("document.activeElement.textContent").startswith("Occlusion")
+
+
 def test_review__contact_sheet__picked_crop_leaves_the_identity(desk: Studio, open_review: Any) -> None:
     page = open_review("sheets")
     for _ in range(12):
@@ -324,7 +333,8 @@ def test_review__axe__nothing_serious(open_review: Any, axe: Callable[[Any], lis
 
 def test_review__phone__large_buttons_in_reach_and_nothing_sideways(desk: Studio, open_review: Any) -> None:
     left, right, _ = pair_of(desk, 17)
-    page = open_review("phone", f"?pair={left},{right}", viewport=PHONE, has_touch=True, is_mobile=True)
+    page = open_review("phone", f"?pair={left},{right}", **FINGER)
+    assert small_targets(page) == []
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     box = page.locator(".rv-answer[data-action=different]").bounding_box()
     assert box["height"] >= 44

@@ -150,7 +150,6 @@
         return;
       }
       pairQuery = query;
-      pair.answering().append(answering);
       pair.open({ query: answer.query, hits: answer.hits, showsVerdicts: true }, answer.index);
     }
     const leave = (href) => (location.href = href);
@@ -159,7 +158,7 @@
     /* ---- judging in place: the same keys as on the Search page, in the comparison and in the list ---- */
     let labels = null;
     let annotator = null;
-    const answering = failures.answering().appendChild(window.reid.el("div")); // moves into the comparison while that is open
+    const answering = failures.answering().appendChild(window.reid.el("div"));
     const openKeys = () => window.reid.openKeys("failures");
     const gallery = () => page?.run?.gallery ?? readParams().g ?? "";
     window.reid
@@ -192,12 +191,12 @@
         labels.refresh();
       });
     pair.onUse({
+      bar: answering,
       onPaint: () => labels?.refresh(),
       onLabel: (card, answer) => labels?.label(card, answer),
       onQuery: (id) => leave(window.reid.runApi.pageUrl("", page.run, { q: id })),
       onMove: (_index, hit) => (pairOther = hit?.id ?? ""),
       onClose() {
-        failures.answering().append(answering);
         if (viewOf(readParams()) === "failures") failures.focus(pairQuery);
       },
       keys: {

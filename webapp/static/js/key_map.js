@@ -123,7 +123,7 @@
 
   /** A key cap beside a word: the key that the action has, also after it was changed; nothing while keys are off. */
   window.reid.keyHint = (action, prefix = "") => {
-    const hint = window.reid.el("kbd", { "aria-hidden": "true", "data-key-of": action, "data-prefix": prefix });
+    const hint = window.reid.el("kbd", { class: "rs-key-hint", "aria-hidden": "true", "data-key-of": action, "data-prefix": prefix });
     paintHint(hint);
     return hint;
   };

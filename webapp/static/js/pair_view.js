@@ -1,7 +1,7 @@
 /* Query and match side by side, zoomed as one. */
 (() => {
   "use strict";
-  const { el, find, icon, imageUrl, verdictChip, VERDICTS, pushKeys, readParams, scopeParams, linkedZoom } = window.reid;
+  const { el, find, icon, imageUrl, verdictChip, VERDICTS, pushKeys, readParams, scopeParams, linkedZoom, keyHint } = window.reid;
   const FILM = 15;
   const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
 
@@ -15,6 +15,7 @@
     let showsVerdicts = false;
     let handlers = { onQuery: () => {}, onMove: () => {}, onClose: () => {} };
     let popKeys = () => {};
+    let barHome = null; // where the annotator's bar is while nothing is compared
     const overlay = window.reid.evidenceOverlay({ panes });
     part("heat").append(overlay.controls);
 
@@ -95,6 +96,7 @@
     }
 
     function paintFilm() {
+      const hadFocus = part("film").contains(document.activeElement);
       const first = clamp(index - Math.floor(FILM / 2), 0, Math.max(0, hits.length - FILM));
       const wanted = hits.slice(first, first + FILM);
       part("film").replaceChildren(
@@ -104,7 +106,7 @@
             "button",
             {
               type: "button",
-              tabindex: "-1",
+              tabindex: isCurrent ? "0" : "-1",
               "aria-label": `Match ${hit.rank}`,
               "aria-current": isCurrent ? "true" : null,
               "data-verdict": showsVerdicts ? hit.verdict : null,
@@ -116,6 +118,7 @@
           return el("li", {}, button);
         }),
       );
+      if (hadFocus) part("film").querySelector("[aria-current]").focus();
     }
 
     function go(next) {
@@ -141,23 +144,23 @@
       if (event.target === dialog) close(); // the backdrop
     });
     for (const button of part("labels").querySelectorAll("[data-answer]")) {
+      button.append(keyHint(button.dataset.answer));
       button.addEventListener("click", () => handlers.onLabel?.(part("labels"), button.dataset.answer));
     }
     dialog.addEventListener("close", () => {
       popKeys();
+      barHome?.append(handlers.bar);
       for (const name of ["labelId", "labelQuery", "labelSimilarity"]) delete part("labels").dataset[name];
       release();
       handlers.onClose(index);
     });
 
     return {
-      /** onLabel(card, answer) shows the buttons of a judgement. */
+      /** onLabel(card, answer) shows the buttons of a judgement; bar: of the annotator, here while this is open. */
       onUse(callbacks) {
         handlers = callbacks;
         part("labels").hidden = !callbacks.onLabel;
       },
-      /** Where the bar of the annotator goes on a page that has no other place for it. */
-      answering: () => part("answering"),
       isOpen: () => dialog.open,
       /** What is judged while the comparison is open, or null. */
       labelCard: () => (dialog.open ? part("labels") : null),
@@ -171,6 +174,8 @@
         reset();
         paint();
         if (!dialog.open) {
+          barHome = handlers.bar?.parentElement ?? null;
+          if (barHome) part("answering").append(handlers.bar);
           dialog.showModal();
           popKeys = pushKeys({
             ...handlers.keys, // what the page adds, such as leads to other pages

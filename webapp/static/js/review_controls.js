@@ -52,6 +52,7 @@
 
     function paintReasons(entry, awaitsReason) {
       const { reasons } = entry;
+      const focused = [...part("reasons").children].indexOf(document.activeElement);
       part("reasons").replaceChildren(
         el("span", { class: "rs-hint" }, awaitsReason ? "Reason? Press its letter:" : "Reasons"),
         ...keyMap.REASONS.map(({ action, name, word }) =>
@@ -66,9 +67,10 @@
           "button",
           { type: "button", class: "rs-button rv-chip", "aria-pressed": String(entry.isUnsure), onclick: toggleUnsure },
           "Not sure",
-          keyMap.isOn() ? el("kbd", { "aria-hidden": "true" }, "Shift") : "",
+          keyMap.isOn() ? el("kbd", { class: "rs-key-hint", "aria-hidden": "true" }, "Shift") : "",
         ),
       );
+      if (focused >= 0) part("reasons").children[focused].focus({ preventScroll: true });
     }
 
     /** entry: the question that is shown, null if none is. */

@@ -105,11 +105,12 @@
     grid.onUse({ onOpen: openPair, onQuery: useAsQuery });
     /* ---- judging in place ---- */
     let labels = null;
+    const answering = head.answering().appendChild(window.reid.el("div"));
     const openKeys = () => window.reid.openKeys("search");
     const gallery = () => readParams().g ?? "";
     const focused = () => (pair.isOpen() ? pair.labelCard() : grid.focusedCard());
     window.reid
-      .annotator({ host: head.answering(), gallery, onResult: (answer) => labels?.settled(answer), onName: () => labels?.refresh() })
+      .annotator({ host: answering, gallery, onResult: (answer) => labels?.settled(answer), onName: () => labels?.refresh() })
       .then((session) => {
         labels = window.reid.labelling({
           session,
@@ -127,6 +128,7 @@
       });
 
     pair.onUse({
+      bar: answering,
       keys: { "@help": openKeys },
       onPaint: () => labels?.repaint(),
       onLabel: (card, answer) => labels?.label(card, answer),
