@@ -122,7 +122,11 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class AnswerResult:
-    """What became of an answer. ``stale``: ``changes`` say what was changed meanwhile; nothing was stored."""
+    """What became of an answer. ``stale``: ``changes`` say what was changed meanwhile; nothing was stored.
+
+    Of an answer by the pictures alone (blind, or an adjudication) neither ``changes`` nor ``is_contested`` is
+    told.
+    """
 
     id: str
     status: Status

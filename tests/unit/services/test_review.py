@@ -291,6 +291,43 @@ def test_answer__contradiction__kept_and_listed_with_the_way_out(review: ReviewS
     assert conflict.suggestion
 
 
+def join_through_others(review: ReviewService, left: str, right: str) -> None:
+    """Others say that ``left`` and ``right`` are one person, through two judgements."""
+    review.answer([say(left, "identity:6"), say(right, "identity:6")], "zoe")
+
+
+@pytest.mark.parametrize("stream", ["audit", "gold", "second_opinion", "adjudication"])
+def test_answer__by_the_pictures_and_stale__told_nothing_but_to_look_again(
+    review: ReviewService, stream: str
+) -> None:
+    a, b = name(1, 1), name(2, 1)
+    if stream == "gold":
+        review.import_gold([json.dumps({"left": a, "right": b, "answer": "same"})])
+    if stream == "second_opinion":
+        review.answer([say(a, b, "cannot_tell")], "zoe")
+    seen = review.revisions([a, b])
+    review.answer([say(name(1, 2), name(3, 1))], "bob")
+    sent = "adjudication" if stream == "adjudication" else "audit"
+    item = say(a, b, stream=sent, reasons=["clothes"], seen=seen)
+    (result,) = review.answer([item], "ann")
+    assert (result.status, result.changes, result.is_contested) == ("stale", (), False)
+    assert result.message == "It changed while you looked. Please judge by the pictures again."
+    again = {**item, "seen": review.revisions([a, b])}
+    assert review.answer([again], "ann")[0].status == "saved"
+    assert review.history(annotator="ann").events[0].stream == stream
+
+
+@pytest.mark.parametrize("stream", ["audit", "adjudication"])
+def test_answer__by_the_pictures_and_contested__kept_but_not_told(review: ReviewService, stream: str) -> None:
+    a, b = name(1, 1), name(2, 1)
+    join_through_others(review, a, b)
+    item = say(a, b, "different", stream=stream, reasons=["clothes"])
+    for status in ("saved", "known"):
+        (result,) = review.answer([item], "ann")
+        assert (result.status, result.message, result.is_contested) == (status, "", False)
+    assert [conflict.contested.answer_id for conflict in review.conflicts()] == [item["id"]]
+
+
 def test_upcoming__two_adjudicators__each_pair_goes_to_one(review: ReviewService) -> None:
     for pid in (1, 2):
         review.answer([say(name(pid, 1), query(pid), "cannot_tell", reasons=["flagged"])], "ann")
