@@ -387,6 +387,87 @@ def test_answer__flagged_pair__adjudicator_settles_it_without_names(review: Revi
     assert review.upcoming("eve", adjudicate=True).state == "empty"
 
 
+def take_back(review: ReviewService, target: str, by: str) -> str:
+    item = {"id": str(uuid.uuid4()), "kind": "undo", "target": target}
+    assert review.answer([item], by)[0].status == "saved"
+    return str(item["id"])
+
+
+def disagree(review: ReviewService, left: str, right: str) -> list[dict[str, Any]]:
+    """One person says "same", another hands the pair over; their answers."""
+    items = [say(left, right), say(left, right, "cannot_tell", reasons=["flagged"])]
+    for item, annotator in zip(items, ("zoe", "bob"), strict=True):
+        review.answer([item], annotator)
+    return items
+
+
+def disputes(review: ReviewService) -> list[tuple[str, ...]]:
+    """What an adjudicator is told about each waiting pair."""
+    found = review.upcoming("eve", adjudicate=True).questions
+    assert review.state("eve").num_to_adjudicate == len(found)
+    return [question.earlier_answers for question in found]
+
+
+def test_adjudication__verdict_taken_back__pair_waits_again(review: ReviewService) -> None:
+    disagree(review, name(1, 1), name(2, 1))
+    verdict = say(name(1, 1), name(2, 1), "different", stream="adjudication", reasons=["clothes"])
+    review.answer([verdict], "eve")
+    assert disputes(review) == []
+    undo = take_back(review, verdict["id"], "eve")
+    assert disputes(review) == [("same", "cannot tell (flagged)")]
+    take_back(review, undo, "eve")
+    assert disputes(review) == []
+
+
+def test_adjudication__handed_over_again_after_the_verdict__waits_with_what_was_said_since(
+    review: ReviewService,
+) -> None:
+    a, b = name(1, 1), name(2, 1)
+    disagree(review, a, b)
+    review.answer([say(a, b, "different", stream="adjudication", reasons=["clothes"])], "eve")
+    again = say(a, b, "cannot_tell", reasons=["flagged"], comment="new picture")
+    review.answer([again], "zoe")
+    told = ("adjudicator: different (clothes)", "cannot tell (flagged): new picture")
+    assert disputes(review) == [told]
+    review.answer([say(a, b, "same", stream="adjudication", reasons=["occlusion"])], "fay")
+    assert disputes(review) == []
+
+
+def test_adjudication__same_said_again_after_the_verdict__stays_settled(review: ReviewService) -> None:
+    a, b = name(1, 1), name(2, 1)
+    disagree(review, a, b)
+    review.answer([say(a, b, "different", stream="adjudication", reasons=["clothes"])], "eve")
+    review.answer([say(a, b, "different")], "zoe")
+    assert disputes(review) == []
+
+
+def test_adjudication__answer_taken_back__not_shown_and_counts_no_more(review: ReviewService) -> None:
+    a, b = name(1, 1), name(2, 1)
+    same, flagged = disagree(review, a, b)
+    review.answer([say(a, b, "different")], "ann")
+    assert disputes(review) == [("same", "cannot tell (flagged)", "different")]
+    take_back(review, same["id"], "zoe")
+    assert disputes(review) == [("cannot tell (flagged)", "different")]
+    take_back(review, flagged["id"], "bob")
+    assert disputes(review) == []
+
+
+def test_adjudication__only_answer_taken_back__does_not_wait(review: ReviewService) -> None:
+    item = say(name(1, 1), name(2, 1), "cannot_tell", reasons=["flagged"])
+    review.answer([item], "bob")
+    assert disputes(review) == [("cannot tell (flagged)",)]
+    take_back(review, item["id"], "bob")
+    assert disputes(review) == []
+
+
+def test_adjudication__person_answered_again__the_last_answer_counts(review: ReviewService) -> None:
+    a, b = name(1, 1), name(2, 1)
+    review.answer([say(a, b, "cannot_tell", reasons=["flagged"])], "bob")
+    review.answer([say(a, b, "different")], "zoe")
+    review.answer([say(a, b, "different")], "bob")
+    assert disputes(review) == []
+
+
 def test_answer__second_opinions__are_blind_and_give_the_agreement(review: ReviewService) -> None:
     people = [(p, q) for p in range(1, 6) for q in range(p + 1, 7)]
     review.answer([say(name(p, 1), name(q, 1), "different") for p, q in people], "ann")
