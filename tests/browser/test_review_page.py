@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import uuid
 from collections.abc import Callable, Iterator
@@ -260,6 +261,20 @@ def test_review__flagged_with_a_key__adjudicator_sees_the_answer_and_gives_a_rea
     (event,) = answers_of(desk, "judge")
     assert (event.answer, event.stream, event.reasons) == ("different", "adjudication", ("clothes",))
     judge.wait_for_selector(".rv-empty >> text=nothing to adjudicate")
+
+
+def test_review__others_hold_all_that_is_left__says_when_it_comes_free(
+    desk: Studio, open_review: Any
+) -> None:
+    left, right, _ = pair_of(desk, 18)
+    selection = desk.workbench.selections.save(desk.workbench.galleries()[0].name, {left, right})
+    names = (f"away-{number}" for number in itertools.count())  # each takes what it can get
+    ask = desk.workbench.review.upcoming
+    opener = open_review("opener")
+    until(opener, lambda: ask(next(names), selection=selection, number=20).num_waiting > 0)
+    page = open_review("waiter", f"?sel={selection}")
+    page.wait_for_selector(".rv-empty >> text=Others are at what is left to ask.")
+    assert "Their questions come free within 5 minutes." in page.locator(".rv-empty").inner_text()
 
 
 def test_review__contact_sheet__picked_crop_leaves_the_identity(desk: Studio, open_review: Any) -> None:

@@ -55,9 +55,18 @@ class Standing:
         return any(d.annotator != annotator for d in self._by_pair.get(pair, ()))
 
     def second_opinions(
-        self, annotator: str, graph: IdentityGraph, *, skip: Collection[str] = ()
+        self,
+        annotator: str,
+        graph: IdentityGraph,
+        *,
+        skip: Collection[str] = (),
+        taken: Collection[str] = (),
     ) -> list[PairQuestion]:
-        """Pairs that one other person judged, if this annotator owes a second opinion; in a mixed order."""
+        """Pairs that one other person judged, if this annotator owes a second opinion; in a mixed order.
+
+        Args:
+            skip: Keys that the annotator holds or put off. ``taken``: keys that others hold.
+        """
         waiting = sum(self._waits(key, annotator) for key in skip)
         owed = SECOND_SHARE * (self._num_given[annotator] + 1) - self._num_second[annotator] - waiting
         if owed < 1 and not (owed > 0 and self._num_given[annotator] >= 5):
@@ -71,7 +80,7 @@ class Standing:
             and not any(pid_of_node(node) is not None for node in given[0].pair)
             and graph.is_in_force(given[0].decision_id)
         ]
-        fresh = [question for question in candidates if question.key not in skip]
+        fresh = [q for q in candidates if q.key not in skip and q.key not in taken]
         return sorted(fresh, key=lambda q: hashlib.sha256(f"{annotator}{q.key}".encode()).digest())
 
     def to_adjudicate(self, annotator: str, *, skip: Collection[str] = ()) -> list[PairQuestion]:

@@ -22,6 +22,8 @@ from reid_core.services.review.records import Outlook, QuestionView, Upcoming
 AHEAD = 5
 """Questions that a page holds, so that the next one is there when a key is pressed."""
 _MAX_AHEAD = 20
+_MAX_CLAIMS = 3
+"""Tries to get questions that another process does not claim first."""
 _BLIND_STREAMS = frozenset({Stream.AUDIT, Stream.GOLD})
 _BLIND_REASON = "A check drawn at random: please judge by the pictures alone."
 
@@ -76,8 +78,9 @@ class Asking(Judgements):
             with self._view(collection) as view:
                 waiting = self._standing_of(view).to_adjudicate(name, skip=have)
             asked = self._lease_disputes(collection, waiting, name, number, have)
-            if waiting and not asked and not have:
-                return Upcoming("empty", (), "Others are at what is left to adjudicate.")
+            if waiting and not asked:
+                message = "Others are at what is left to adjudicate."
+                return Upcoming("empty", (), message, num_waiting=len(waiting))
             return self._show(collection, asked, evidence, name, stream=ADJUDICATION)
         assert evidence is not None
         planner = collection.planner(evidence)
@@ -85,6 +88,9 @@ class Asking(Judgements):
         if not found and not have:
             if planner.is_preparing(selection):
                 return Upcoming("preparing", (), "Choosing what to ask.")
+            skip = self._put_off.get((collection.name, name), set())
+            if num_waiting := planner.num_held_by_others(name, chosen=chosen, skip=skip):
+                return Upcoming("empty", (), "Others are at what is left to ask.", num_waiting=num_waiting)
             return Upcoming("empty", (), "Nothing is left to ask.")
         return self._show(collection, found, evidence, name)
 
@@ -93,10 +99,10 @@ class Asking(Judgements):
         name, collection = check_annotator(annotator), self._collection(gallery)
         with self._lock:
             self._put_off.setdefault((collection.name, name), set()).add(key)
+        self._store.release(collection.name, key, name)
         planner = collection.peek_planner()
         if planner is not None:
             planner.drop(key, name)
-        self._store.release(collection.name, key, name)
 
     def consequence(self, left: str, right: str, *, gallery: str = "") -> dict[str, Outlook]:
         """What "same" and "different" on two nodes would do now."""
@@ -120,16 +126,23 @@ class Asking(Judgements):
         chosen: frozenset[str] | None,
         have: Sequence[str],
     ) -> list[Question]:
+        """Up to ``number`` questions that nobody else holds, by the planner and by the store."""
         skip = self._put_off.get((collection.name, name), set())
-        found: list[Question] = []
-        if chosen is None:
-            with self._view(collection) as view:
-                standing = self._standing_of(view)
-                found += standing.second_opinions(name, view.graph, skip={*skip, *have})[:1]
-        wanted = number - len(found)
-        found += planner.take(name, wanted, lane=selection, chosen=chosen, skip=skip, have=have)
-        keys = [*have, *(question.key for question in found)]
-        held = self._store.claim_all(collection.name, keys, name) if keys else frozenset()
+        for _ in range(_MAX_CLAIMS):
+            leases = self._store.leases(collection.name)
+            planner.note_leases(leases)
+            found: list[Question] = []
+            if chosen is None:
+                taken = {key for key, lease in leases.items() if lease.annotator != name}
+                with self._view(collection) as view:
+                    standing = self._standing_of(view)
+                    found += standing.second_opinions(name, view.graph, skip={*skip, *have}, taken=taken)[:1]
+            wanted = number - len(found)
+            found += planner.take(name, wanted, lane=selection, chosen=chosen, skip=skip, have=have)
+            keys = [*have, *(question.key for question in found)]
+            held = self._store.claim_all(collection.name, keys, name) if keys else frozenset()
+            if all(question.key in held for question in found):
+                break  # otherwise another process was faster, and there may be more
         return [question for question in found if question.key in held]
 
     def _lease_disputes(

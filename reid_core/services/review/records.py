@@ -85,11 +85,16 @@ class QuestionView:
 
 @dataclass(frozen=True, slots=True)
 class Upcoming:
-    """The next questions. ``state`` "preparing": ask again in a moment; "empty": nothing is left to ask."""
+    """The next questions. ``state`` "preparing": ask again in a moment; "empty": nothing is left to ask.
+
+    ``num_waiting`` of an empty one: so many questions are with others, and come free when these answer or go
+    away.
+    """
 
     state: Literal["ready", "preparing", "empty"]
     questions: tuple[QuestionView, ...]
     message: str = ""
+    num_waiting: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,8 @@ import pytest
 from reid_core.annotation import likeness_table
 from reid_core.errors import InputError
 from reid_core.services import Workbench
-from reid_core.services.review import QuestionView, ReviewService, Upcoming, evidence_shelf
+from reid_core.annotation import store as annotation_store
+from reid_core.services.review import QuestionView, ReviewService, Upcoming, evidence_shelf, planner
 from reid_core.services.review.evidence import ReviewEvidence, make_evidence
 from tests.service_fakes import (
     WAIT_S,
@@ -164,6 +165,129 @@ def test_upcoming__other_model__judgements_are_the_same(
     assert ask(other.review, "ann").state == "ready"
     after = other.review.identity(name(1, 1))
     assert (after.summary, after.links) == (before.summary, before.links)
+
+
+# ---- questions that others hold ----------------------------------------------------------------------------
+
+
+class Clock:
+    """The real clocks, moved on by ``passed_s``."""
+
+    def __init__(self) -> None:
+        self.passed_s = 0.0
+
+    def monotonic(self) -> float:
+        return time.monotonic() + self.passed_s
+
+    def time(self) -> float:
+        return time.time() + self.passed_s
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    found = Clock()
+    monkeypatch.setattr(planner, "time", found)
+    monkeypatch.setattr(annotation_store, "time", found)
+    return found
+
+
+@pytest.fixture
+def few(workbench: Workbench) -> str:
+    """A selection of two crops, about which there is little to ask."""
+    return workbench.selections.save(workbench.galleries()[0].name, {name(1, 1), name(2, 2)})
+
+
+def take_all(review: ReviewService, annotator: str, selection: str) -> set[str]:
+    """Keys of all that can be asked about a selection, held by one annotator from now on."""
+    held: set[str] = set()
+    while fresh := keys(settled(review, annotator, selection=selection, number=20, have=sorted(held))):
+        held |= set(fresh)
+    return held
+
+
+def settled(review: ReviewService, annotator: str, **options: Any) -> Upcoming:
+    """What is answered once the background work has nothing left to do."""
+    deadline = time.monotonic() + WAIT_S
+    while review.upcoming(annotator, **{**options, "have": ()}).state == "preparing":
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    review._collection("").peek_planner().wait_until_settled(WAIT_S, options.get("selection", ""))
+    return review.upcoming(annotator, **options)
+
+
+def restarted(workbench: Workbench, start: Start) -> ReviewService:
+    workbench.close()
+    again = start()
+    for job in again.jobs():
+        assert again.wait_for(job.id, WAIT_S).state == "done"
+    return again.review
+
+
+def test_upcoming__app_restarted__questions_of_others_stay_theirs(
+    review: ReviewService, workbench: Workbench, start: Start
+) -> None:
+    of_ann = set(keys(ask(review, "ann")))
+    again = restarted(workbench, start)
+    of_bob = set(keys(settled(again, "bob")))
+    assert of_bob
+    assert not of_bob & of_ann
+    assert set(keys(settled(again, "ann"))) == of_ann
+
+
+def test_upcoming__others_hold_all_that_is_left__says_so_also_after_a_restart(
+    review: ReviewService, workbench: Workbench, start: Start, few: str
+) -> None:
+    held = take_all(review, "ann", few)
+    assert held
+    for now in (review, restarted(workbench, start)):
+        waiting = settled(now, "bob", selection=few)
+        assert (waiting.state, waiting.questions) == ("empty", ())
+        assert waiting.message == "Others are at what is left to ask."
+        assert waiting.num_waiting == len(held)
+    assert take_all(now, "ann", few) == held
+
+
+def test_upcoming__somebody_went_away__questions_come_free_after_five_minutes_and_not_before(
+    review: ReviewService, workbench: Workbench, start: Start, few: str, clock: Clock
+) -> None:
+    held = take_all(review, "ann", few)
+    for now, passed_s in ((review, 0.0), (restarted(workbench, start), 240.0)):
+        clock.passed_s = passed_s
+        assert settled(now, "bob", selection=few).num_waiting == len(held)
+    clock.passed_s = 301.0
+    now.upcoming("bob", selection=few)  # from here on they are chosen again
+    assert set(keys(settled(now, "bob", selection=few, number=20))) <= held
+    assert take_all(now, "bob", few) == held
+
+
+def test_upcoming__put_off__comes_to_others_where_nothing_else_is_left(
+    review: ReviewService, few: str
+) -> None:
+    held = take_all(review, "ann", few)
+    skipped = min(held)
+    review.put_off(skipped, "ann")
+    assert keys(settled(review, "bob", selection=few)) == [skipped]
+
+
+def test_upcoming__another_process_was_faster__the_next_ones_come(
+    review: ReviewService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = keys(settled(review, "ann"))
+    review.put_off(first[0], "ann")
+    store = review._store
+    claim_all = store.claim_all
+
+    def faster(collection: str, items: Any, annotator: str, **more: Any) -> frozenset[str]:
+        monkeypatch.undo()
+        wanted = list(items)
+        claim_all(collection, wanted, "far-away")
+        return claim_all(collection, wanted, annotator)
+
+    monkeypatch.setattr(store, "claim_all", faster)
+    found = review.upcoming("bob")
+    assert found.questions
+    others = set(store.held_by_others(review._collection("").name, "bob"))
+    assert not set(keys(found)) & others
 
 
 # ---- answers -----------------------------------------------------------------------------------------------
