@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -462,8 +463,8 @@ def test_upcoming__two_adjudicators__each_pair_goes_to_one(review: ReviewService
     assert (waiting.state, waiting.message) == ("empty", "Others are at what is left to adjudicate.")
 
 
-def test_upcoming__evidence_in_the_making__says_so_and_answers_go_on(
-    review: ReviewService, monkeypatch: pytest.MonkeyPatch
+def test_upcoming__evidence_in_the_making__says_how_long_and_answers_go_on(
+    review: ReviewService, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     is_allowed = threading.Event()
 
@@ -472,9 +473,17 @@ def test_upcoming__evidence_in_the_making__says_so_and_answers_go_on(
         return make_evidence(space)
 
     monkeypatch.setattr(evidence_shelf, "make_evidence", slow)
+    monkeypatch.setattr(evidence_shelf, "_S_PER_CROP", 0.25)
+    monkeypatch.setattr(evidence_shelf, "time", SimpleNamespace(monotonic=lambda: clock.passed_s))
     found = review.upcoming("ann")
     assert (found.state, found.questions) == ("preparing", ())
-    assert found.message.startswith("Choosing what to ask")
+    assert found.message == "Comparing 24 crops with one another: 0 s, about 6 s in all."
+    clock.passed_s += 4.0
+    told = review.upcoming("ann").message
+    assert told == "Comparing 24 crops with one another: 4 s, about 6 s in all."
+    clock.passed_s += 5.0
+    told = review.upcoming("ann").message
+    assert told == ("Comparing 24 crops with one another: 9 s; about 6 s is usual where nothing else runs.")
     assert review.upcoming("ann", pair=(name(1, 1), query(1))).state == "preparing"
     assert review.label_states([name(1, 1)])  # reading waits for nothing
     is_allowed.set()
