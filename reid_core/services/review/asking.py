@@ -87,7 +87,7 @@ class Asking(Judgements):
         found = self._take(collection, planner, name, number, selection, chosen, have)
         if not found and not have:
             if planner.is_preparing(selection):
-                return Upcoming("preparing", (), "Choosing what to ask.")
+                return Upcoming("preparing", (), planner.describe())
             skip = self._put_off.get((collection.name, name), set())
             if num_waiting := planner.num_held_by_others(name, chosen=chosen, skip=skip):
                 return Upcoming("empty", (), "Others are at what is left to ask.", num_waiting=num_waiting)

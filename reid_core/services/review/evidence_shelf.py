@@ -11,13 +11,14 @@ from typing import Protocol
 from reid_core.errors import GalleryNotReadyError
 from reid_core.services.review import likenesses
 from reid_core.services.review.evidence import ReviewEvidence, make_evidence, rows_asked_about
+from reid_core.services.review.waiting import describe_wait
 from reid_core.services.search import SearchSpace
 
 _LOG = logging.getLogger(__name__)
 _MAX_EVIDENCE = 3
 _MAX_SUSPICIONS = 100_000
 _S_PER_CROP = 0.0004
-"""Of two cores with nothing else to do; three times as much on busy ones (2,000 to 32,000 crops)."""
+"""Measured on 2,000 to 32,000 crops; see ``describe_wait`` about busy machines."""
 
 
 class EvidenceNotReadyError(GalleryNotReadyError):
@@ -44,12 +45,11 @@ class _Making:
 
     def describe(self) -> str:
         """How much there is to do, how long it has been at it, and about how long it takes."""
-        passed = time.monotonic() - self._started_s
-        usual = max(1.0, _S_PER_CROP * self._num_crops)
-        told = f"Comparing {self._num_crops:,} crops with one another: {passed:.0f} s"
-        if passed <= usual:
-            return f"{told}, about {usual:.0f} s in all."
-        return f"{told}; about {usual:.0f} s is usual where nothing else runs."
+        what = f"Comparing {self._num_crops:,} crops with one another"
+        passed_s, usual_s = time.monotonic() - self._started_s, _S_PER_CROP * self._num_crops
+        return (
+            f"{describe_wait(what, passed_s=passed_s, usual_s=usual_s)} Then the first questions are chosen."
+        )
 
     def _make(self, space: SearchSpace) -> None:
         try:

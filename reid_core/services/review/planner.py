@@ -30,6 +30,7 @@ from reid_core.annotation import (
 from reid_core.annotation.store import LEASE_S, Lease
 from reid_core.errors import InputError
 from reid_core.services.review.evidence import ReviewEvidence, restricted
+from reid_core.services.review.waiting import describe_wait
 
 _LOG = logging.getLogger(__name__)
 
@@ -40,6 +41,8 @@ _RENEW_S = 4.0
 """Choosing all that waits anew takes half a second of one core: too much after every answer of eight."""
 _MAX_TRIES = 200
 _MAX_LANES = 4
+_S_PER_CROP = 0.0003
+"""Until the first question; measured on 4,000 to 32,000 crops without judgements."""
 
 
 @dataclass(frozen=True)
@@ -112,6 +115,7 @@ class Planner:
         self._log = tuple(log)
         self._condition = threading.Condition()
         self._is_closed = False
+        self._started_s = time.monotonic()
         self._failure: Exception | None = None
         self._yields: dict[str, float] = {}
         self._stopping = ("", False)
@@ -245,6 +249,17 @@ class Planner:
             self._raise_failure(lane)
             entry = self._lanes.get(lane)
             return entry is None or bool(self._notes) or (not entry.ready and not entry.is_dry)
+
+    def describe(self) -> str:
+        """What it is at, for whoever waits."""
+        with self._condition:
+            is_starting = "" not in self._lanes
+        if not is_starting:
+            return "Choosing what to ask."
+        num_crops = len(self.evidence.pairs.ids)
+        what = f"Choosing the first questions about {num_crops:,} crops"
+        passed_s = time.monotonic() - self._started_s
+        return describe_wait(what, passed_s=passed_s, usual_s=_S_PER_CROP * num_crops)
 
     def wait_until_settled(self, timeout_s: float, lane: str = "") -> bool:
         """Block until the background work has nothing left to do; False when the time was up."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import threading
 import time
@@ -16,9 +17,9 @@ from typing import Any
 import pytest
 
 from reid_core.annotation import likeness_table
+from reid_core.annotation import store as annotation_store
 from reid_core.errors import InputError
 from reid_core.services import Workbench
-from reid_core.annotation import store as annotation_store
 from reid_core.services.review import QuestionView, ReviewService, Upcoming, evidence_shelf, planner
 from reid_core.services.review.evidence import ReviewEvidence, make_evidence
 from tests.service_fakes import (
@@ -477,15 +478,37 @@ def test_upcoming__evidence_in_the_making__says_how_long_and_answers_go_on(
     monkeypatch.setattr(evidence_shelf, "time", SimpleNamespace(monotonic=lambda: clock.passed_s))
     found = review.upcoming("ann")
     assert (found.state, found.questions) == ("preparing", ())
-    assert found.message == "Comparing 24 crops with one another: 0 s, about 6 s in all."
+    what, then = "Comparing 24 crops with one another", "Then the first questions are chosen."
+    assert found.message == f"{what}: 0 s, about 6 s in all. {then}"
     clock.passed_s += 4.0
-    told = review.upcoming("ann").message
-    assert told == "Comparing 24 crops with one another: 4 s, about 6 s in all."
+    assert review.upcoming("ann").message == f"{what}: 4 s, about 6 s in all. {then}"
     clock.passed_s += 5.0
-    told = review.upcoming("ann").message
-    assert told == ("Comparing 24 crops with one another: 9 s; about 6 s is usual where nothing else runs.")
+    longer = "9 s; about 6 s is usual where nothing else runs."
+    assert review.upcoming("ann").message == f"{what}: {longer} {then}"
     assert review.upcoming("ann", pair=(name(1, 1), query(1))).state == "preparing"
     assert review.label_states([name(1, 1)])  # reading waits for nothing
+    is_allowed.set()
+    assert ask(review, "ann").state == "ready"
+
+
+def test_upcoming__first_questions_being_chosen__says_how_long(
+    review: ReviewService, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    is_allowed = threading.Event()
+    open_lane = planner.Planner._open_lane
+
+    def slow(own: planner.Planner, name: str, chosen: frozenset[str] | None) -> None:
+        assert is_allowed.wait(WAIT_S)
+        open_lane(own, name, chosen)
+
+    monkeypatch.setattr(planner.Planner, "_open_lane", slow)
+    deadline = time.monotonic() + WAIT_S
+    while not (told := review.upcoming("ann").message).startswith("Choosing the first questions"):
+        assert time.monotonic() < deadline, told
+        time.sleep(0.02)
+    clock.passed_s = 100.0
+    told = review.upcoming("ann").message
+    assert re.fullmatch(r"Choosing the first questions about 24 crops: 1\d\d s; about 1 s is usual.*", told)
     is_allowed.set()
     assert ask(review, "ann").state == "ready"
 
