@@ -52,7 +52,8 @@ class Answering(Judgements):
             own_id = str(item.get("id", ""))[:60] if isinstance(item, Mapping) else ""
             try:
                 with self._view(collection) as view:
-                    given = self._with_true_stream(view, read_answer(item, name, view.graph), name)
+                    plain = collection.covers.uncover_answer(item, view.graph)
+                    given = self._with_true_stream(view, read_answer(plain, name, view.graph), name)
                 results.append(self._record_or_tell(collection, given, known))
             except ReidError as error:
                 results.append(AnswerResult(own_id, "refused", str(error)))

@@ -56,8 +56,9 @@ class QuestionView:
     ``kind`` "pair": are ``left`` and ``right`` one person; with ``rival`` it is a choice between the two,
     and ``identity`` is that of ``right``. ``kind`` "sheet": which of ``crops`` are somebody else;
     ``identity`` is what they are taken out of.
-    Blind questions and adjudications tell neither labels nor probability nor what is known. ``seen`` goes
-    back with the answer: the revision of every identity on screen. ``outlooks`` is by answer.
+    Blind questions and adjudications tell neither labels nor probability nor what is known, and name nodes,
+    crops and ``key`` by covers, see ``covers``. ``seen`` goes back with the answer: the revision of every
+    identity on screen. ``outlooks`` is by answer.
     """
 
     key: str

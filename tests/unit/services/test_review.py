@@ -61,6 +61,21 @@ def keys(found: Upcoming) -> list[str]:
     return [question.key for question in found.questions]
 
 
+def real(review: ReviewService, cover: str) -> str:
+    """The crop or identity behind a name that a question gave it."""
+    return review._collection("").covers.uncover(cover)
+
+
+def crops_of(review: ReviewService, question: QuestionView) -> set[str]:
+    shown = [question.left, question.right, *question.crops, *([question.rival] if question.rival else [])]
+    return {real(review, face.crop) for face in shown}
+
+
+def names_in(question: QuestionView) -> list[str]:
+    """Everything of a question that looks like the name of a file of this gallery, or of an identity."""
+    return re.findall(r"\w*_c\ds\d_\w*|identity:\d+", str(question))
+
+
 @pytest.fixture
 def review(workbench: Workbench) -> ReviewService:
     return workbench.review
@@ -88,7 +103,7 @@ def test_upcoming__junk_and_distractors__are_never_asked_about(review: ReviewSer
     shown: set[str] = set()
     for number in range(8):
         for question in ask(review, f"ann-{number}", least=1).questions:
-            shown |= {question.left.crop, question.right.crop, *(face.crop for face in question.crops)}
+            shown |= crops_of(review, question)
     assert shown
     assert not {crop for crop in shown if crop.split("/")[1].startswith(("0000", "-1"))}
 
@@ -118,6 +133,7 @@ def test_upcoming__blind_question__tells_nothing(review: ReviewService) -> None:
         assert (question.probability, question.similarity, question.identities) == (None, None, ())
         assert (question.outlooks, question.left.pid, question.right.pid) == ({}, None, None)
         assert question.stream == "audit"
+        assert names_in(question) == []
 
 
 def test_upcoming__single_pair__asked_with_consequences(review: ReviewService) -> None:
@@ -134,9 +150,7 @@ def test_upcoming__selection__every_question_is_about_it(workbench: Workbench) -
     found = ask(workbench.review, "ann", selection=key)
     assert found.questions
     for question in found.questions:
-        crops = {question.left.crop, question.right.crop, *(face.crop for face in question.crops)}
-        crops |= {question.rival.crop} if question.rival else set()
-        assert crops & chosen
+        assert crops_of(workbench.review, question) & chosen
 
 
 def test_upcoming__gallery_of_unlabelled_crops__asks_and_claims_no_probability(
@@ -631,7 +645,8 @@ def test_answer__second_opinions__are_blind_and_give_the_agreement(review: Revie
     first = ask(review, "bob").questions[0]
     assert (first.is_blind, first.stream, first.outlooks) == (True, "audit", {})
     assert (first.left.pid, first.right.pid, first.identities) == (None, None, ())
-    assert {first.left.node, first.right.node} in [{name(p, 1), name(q, 1)} for p, q in people]
+    judged = {real(review, first.left.node), real(review, first.right.node)}
+    assert judged in [{name(p, 1), name(q, 1)} for p, q in people]
     item = say(first.left.node, first.right.node, "cannot_tell", stream="audit", key=first.key)
     review.answer([item], "bob")
     assert review.history(stream="second_opinion").num_all == 1
@@ -639,6 +654,73 @@ def test_answer__second_opinions__are_blind_and_give_the_agreement(review: Revie
     assert (state.num_doubly_judged, state.num_to_adjudicate) == (1, 1)
     assert state.agreement is not None
     assert state.agreement <= 0
+
+
+def handed_over(review: ReviewService, left: str, right: str) -> QuestionView:
+    """The adjudication of two crops."""
+    review.answer([say(left, right, "cannot_tell", reasons=["flagged"])], "bob")
+    (question,) = review.upcoming("eve", adjudicate=True).questions
+    return question
+
+
+def verdict_on(question: QuestionView, answer: str = "same") -> dict[str, Any]:
+    """As the page sends it."""
+    more = {"stream": question.stream, "key": question.key, "seen": dict(question.seen)}
+    return say(question.left.node, question.right.node, answer, reasons=["clothes"], **more)
+
+
+def test_cover_names__answered__stored_on_the_crops_also_after_a_restart(
+    review: ReviewService, workbench: Workbench, start: Start
+) -> None:
+    question = handed_over(review, name(1, 1), name(2, 1))
+    assert names_in(question) == []
+    again = restarted(workbench, start)
+    assert again.answer([verdict_on(question)], "eve")[0].status == "saved"
+    event = again.history(annotator="eve").events[0]
+    assert {event.left, event.right} == {name(1, 1), name(2, 1)}
+    assert ask(again, "eve", adjudicate=True).message == "There is nothing to adjudicate."
+
+
+def test_cover_names__identity_handed_over__is_covered_too(review: ReviewService) -> None:
+    question = handed_over(review, name(1, 1), "identity:2")
+    assert names_in(question) == []
+    assert review.answer([verdict_on(question)], "eve")[0].status == "saved"
+    assert review.identity_of(name(2, 3)) == "identity:1"
+
+
+def test_cover_names__asked_what_an_answer_would_do__told_only_how_long_the_log_is(
+    review: ReviewService,
+) -> None:
+    question = handed_over(review, name(1, 1), name(1, 2))
+    pair = (question.left.node, question.right.node)
+    assert review.consequence(*pair) == {}
+    assert review.revisions(pair) == question.seen == dict.fromkeys(pair, 1)
+    with pytest.raises(InputError, match="is not a crop"):
+        review.upcoming("eve", pair=pair)
+
+
+def test_cover_names__identity_changed_meanwhile__stale_and_then_saved(review: ReviewService) -> None:
+    question = handed_over(review, name(1, 1), name(2, 1))
+    review.answer([say(name(1, 2), name(3, 1))], "zoe")
+    (result,) = review.answer([verdict_on(question)], "eve")
+    assert (result.status, result.changes) == ("stale", ())
+    seen = review.revisions([question.left.node, question.right.node])
+    assert review.answer([verdict_on(replace(question, seen=seen))], "eve")[0].status == "saved"
+
+
+def test_cover_names__question_is_held_and_skipped_by_its_covered_key(review: ReviewService) -> None:
+    question = handed_over(review, name(1, 1), name(2, 1))
+    assert review.upcoming("eve", adjudicate=True, have=[question.key]).questions == ()
+    blind = next(q for n in range(12) for q in ask(review, f"ann-{n}", least=1).questions if q.is_blind)
+    holder = next(f"ann-{n}" for n in range(12) if blind.key in keys(ask(review, f"ann-{n}", least=1)))
+    review.put_off(blind.key, holder)
+    assert blind.key not in keys(ask(review, holder))
+
+
+def test_cover_names__nobody_has_one__refused(review: ReviewService) -> None:
+    (result,) = review.answer([say("blind-" + 24 * "0", "blind-" + 24 * "1")], "eve")
+    assert result.status == "refused"
+    assert "is not a crop" in result.message
 
 
 def test_answer__gold_pair__measures_the_annotator(review: ReviewService) -> None:
