@@ -263,6 +263,31 @@ def test_review__flagged_with_a_key__adjudicator_sees_the_answer_and_gives_a_rea
     judge.wait_for_selector(".rv-empty >> text=nothing to adjudicate")
 
 
+def test_review__adjudication_changed_meanwhile__asked_again_by_the_pictures_alone(
+    desk: Studio, open_review: Any, watched: Watched
+) -> None:
+    watched.ignored.append("409")
+    left, right, third = pair_of(desk, 15)
+    said = {"kind": "pair", "left": left, "right": right, "answer": "cannot_tell", "reasons": ["flagged"]}
+    desk.workbench.review.answer([{"id": str(uuid.uuid4()), **said}], "doubter")
+    page = open_review("judge-2", "?adjudicate=1")
+    item = {"id": str(uuid.uuid4()), "kind": "pair", "left": third, "right": left, "answer": "same"}
+    desk.workbench.review.answer([item], "colleague")
+    for key in ("j", "c", "j"):  # the first one asks for a reason
+        page.keyboard.press(key)
+    page.wait_for_selector(".rs-notice:has-text('judge by the pictures again')")
+    page.wait_for_selector("[data-part=reason]:has-text('judge by the pictures again')")
+    text = page.locator("body").inner_text()
+    assert not [word for word in ("colleague", "merges", "keeps", "splits", "confirms") if word in text]
+    assert not [name for name in (left, right, third) if name.rpartition("/")[2] in page.content()]
+    page.wait_for_timeout(160)  # faster than the guard against a double press is no second answer
+    for key in ("j", "c", "j"):  # the first one asks for a reason
+        page.keyboard.press(key)
+    wait_until_stored(page, "Different")
+    (event,) = answers_of(desk, "judge-2")
+    assert {event.left, event.right} == {left, right}
+
+
 def test_review__others_hold_all_that_is_left__says_when_it_comes_free(
     desk: Studio, open_review: Any
 ) -> None:
