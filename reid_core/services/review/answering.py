@@ -22,7 +22,7 @@ from reid_core.services.review.collection import Collection
 from reid_core.services.review.judgements import Judgements, View
 from reid_core.services.review.records import AnswerResult
 
-_LOOK_AGAIN = "It changed while you looked. Please judge by the pictures again."
+_LOOK_AGAIN = "Not stored: it changed while you looked. Please judge by the pictures again."
 
 
 class Answering(Judgements):

@@ -451,7 +451,7 @@ def test_answer__by_the_pictures_and_stale__told_nothing_but_to_look_again(
     item = say(a, b, stream=sent, reasons=["clothes"], seen=seen)
     (result,) = review.answer([item], "ann")
     assert (result.status, result.changes, result.is_contested) == ("stale", (), False)
-    assert result.message == "It changed while you looked. Please judge by the pictures again."
+    assert result.message == "Not stored: it changed while you looked. Please judge by the pictures again."
     again = {**item, "seen": review.revisions([a, b])}
     assert review.answer([again], "ann")[0].status == "saved"
     assert review.history(annotator="ann").events[0].stream == stream
