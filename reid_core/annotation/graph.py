@@ -93,9 +93,13 @@ class IdentityGraph(LoggedEvents, LinkedNodes):
         self._different: dict[str, dict[str, Decision]] = defaultdict(dict)
         self._unclear: dict[frozenset[str], set[str]] = defaultdict(set)
         self._conflicts: dict[str, Conflict] = {}
-        self._start(self._all_nodes())
+        self._start(self.all_nodes())
 
     # ---- reading -----------------------------------------------------------------------------------------
+
+    def all_nodes(self) -> set[str]:
+        """Every crop and every identity of the data set, those that the log alone names included."""
+        return {*self._labels, *(identity_node(pid) for pid in self._crops_of_pid)}
 
     def links(self, node: str) -> tuple[Link, ...]:
         """What holds the identity of ``node`` together: labels first, then judgements in log order."""
@@ -266,7 +270,7 @@ class IdentityGraph(LoggedEvents, LinkedNodes):
         small = IdentityGraph(labels, accuracies=self._accuracies, support=self._support)
         small._label_weight = self._label_weight
         small.admit(region)
-        small._start(small._all_nodes())
+        small._start(small.all_nodes())
         for event in self._log:
             if self._root_of(event_id(event)).pair <= region:
                 small.add(event)
@@ -396,9 +400,6 @@ class IdentityGraph(LoggedEvents, LinkedNodes):
             for crop in self._crops_of_pid[pid]:
                 self._add_link(Link(crop, identity_node(pid), self._base_weight(crop), None))
         self._rebuild_components(members)
-
-    def _all_nodes(self) -> set[str]:
-        return {*self._labels, *(identity_node(pid) for pid in self._crops_of_pid)}
 
     def _between(self, a: int, b: int) -> Iterator[Decision]:
         """Judgements in effect that keep two components apart, in log order."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
@@ -22,6 +22,11 @@ class Stream(str, Enum):
     MARGIN = "margin"
     AUDIT = "audit"
     GOLD = "gold"
+
+
+def pair_key(pair: Iterable[str]) -> str:
+    """The key of a question about two nodes, whichever comes first."""
+    return "pair:" + "|".join(sorted(pair))
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +57,7 @@ class PairQuestion:
     @property
     def key(self) -> str:
         """Names the item, e.g. for a lease: equal for equal questions, whoever asks."""
-        return "pair:" + "|".join(sorted(self.pair))
+        return pair_key(self.pair)
 
 
 @dataclass(frozen=True, slots=True)

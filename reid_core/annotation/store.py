@@ -49,6 +49,14 @@ class Receipt:
 
 
 @dataclass(frozen=True, slots=True)
+class Lease:
+    """A queue item is with ``annotator`` for ``left_s`` more seconds."""
+
+    annotator: str
+    left_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class GivenName:
     """What somebody called the identity that ``node`` belongs to. ``name_id`` is the sender's UUID."""
 
@@ -86,6 +94,7 @@ class AnnotationStore:
             imported log. Judgements on them are kept, see ``IdentityGraph.admit``.
         """
         with self._lock, self._transaction() as db:
+            db.execute(sa.delete(leases).where(leases.c.expires_at <= time.time()))
             folded = _FoldedLog(IdentityGraph(labels, support=support))
             folded.catch_up(db, collection)
             self._graphs[collection] = folded
@@ -294,16 +303,17 @@ class AnnotationStore:
         self, collection: str, annotator: str, *, now_s: float | None = None
     ) -> frozenset[str]:
         """Queue items that other annotators hold now."""
+        found = self.leases(collection, now_s=now_s)
+        return frozenset(item for item, lease in found.items() if lease.annotator != annotator)
+
+    def leases(self, collection: str, *, now_s: float | None = None) -> dict[str, Lease]:
+        """Who holds which queue item now."""
         now = time.time() if now_s is None else now_s
         with self._transaction() as db:
             rows = db.execute(
-                sa.select(leases.c.item).where(
-                    leases.c.collection == collection,
-                    leases.c.annotator != annotator,
-                    leases.c.expires_at > now,
-                )
-            )
-            return frozenset(row.item for row in rows)
+                sa.select(leases).where(leases.c.collection == collection, leases.c.expires_at > now)
+            ).all()
+        return {row.item: Lease(row.annotator, row.expires_at - now) for row in rows}
 
     # ---- inside ------------------------------------------------------------------------------------------
 

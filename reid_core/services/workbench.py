@@ -165,6 +165,7 @@ class Workbench:
             get_gallery=self._opened.gallery,
             open_gallery=self._opened.open,
             load_selection=self.selections.load,
+            secret_path=data / "blind.key",
         )
         self.maps.register_column("gates", "Gate cluster", gate_clusters(self.explaining.gates))
         self.maps.register_column("ap", "AP of the newest run", average_precision(self.evaluations))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import uuid
 from collections.abc import Callable, Iterator
@@ -262,12 +263,51 @@ def test_review__flagged_with_a_key__adjudicator_sees_the_answer_and_gives_a_rea
 
 
 def test_review__reason_by_keyboard__keeps_the_focus(desk: Studio, open_review: Any) -> None:
-    left, right, _ = pair_of(desk, 18)
+    left, right, _ = pair_of(desk, 13)
     page = open_review("reasons", f"?pair={left},{right}")
     page.locator(".rv-chip:has-text('Occlusion')").focus()
     page.keyboard.press("Enter")
     page.wait_for_selector(".rv-chip[aria-pressed=true]:has-text('Occlusion')")
     assert page.evaluate("document.activeElement.textContent").startswith("Occlusion")
+
+
+def test_review__adjudication_changed_meanwhile__asked_again_by_the_pictures_alone(
+    desk: Studio, open_review: Any, watched: Watched
+) -> None:
+    watched.ignored.append("409")
+    left, right, third = pair_of(desk, 15)
+    said = {"kind": "pair", "left": left, "right": right, "answer": "cannot_tell", "reasons": ["flagged"]}
+    desk.workbench.review.answer([{"id": str(uuid.uuid4()), **said}], "doubter")
+    page = open_review("judge-2", "?adjudicate=1")
+    item = {"id": str(uuid.uuid4()), "kind": "pair", "left": third, "right": left, "answer": "same"}
+    desk.workbench.review.answer([item], "colleague")
+    for key in ("j", "c", "j"):  # the first one asks for a reason
+        page.keyboard.press(key)
+    page.wait_for_selector(".rs-notice:has-text('judge by the pictures again')")
+    page.wait_for_selector("[data-part=reason]:has-text('judge by the pictures again')")
+    text = page.locator("body").inner_text()
+    assert not [word for word in ("colleague", "merges", "keeps", "splits", "confirms") if word in text]
+    assert not [name for name in (left, right, third) if name.rpartition("/")[2] in page.content()]
+    page.wait_for_timeout(160)  # faster than the guard against a double press is no second answer
+    for key in ("j", "c", "j"):  # the first one asks for a reason
+        page.keyboard.press(key)
+    wait_until_stored(page, "Different")
+    (event,) = answers_of(desk, "judge-2")
+    assert {event.left, event.right} == {left, right}
+
+
+def test_review__others_hold_all_that_is_left__says_when_it_comes_free(
+    desk: Studio, open_review: Any
+) -> None:
+    left, right, _ = pair_of(desk, 18)
+    selection = desk.workbench.selections.save(desk.workbench.galleries()[0].name, {left, right})
+    names = (f"away-{number}" for number in itertools.count())  # each takes what it can get
+    ask = desk.workbench.review.upcoming
+    opener = open_review("opener")
+    until(opener, lambda: ask(next(names), selection=selection, number=20).num_waiting > 0)
+    page = open_review("waiter", f"?sel={selection}")
+    page.wait_for_selector(".rv-empty >> text=Others are at what is left to ask.")
+    assert "Their questions come free within 5 minutes." in page.locator(".rv-empty").inner_text()
 
 
 def test_review__contact_sheet__picked_crop_leaves_the_identity(desk: Studio, open_review: Any) -> None:

@@ -4,9 +4,17 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Sequence
 
-from reid_core.annotation import Answer, Decision, IdentityGraph, PairQuestion, Stream, krippendorff_alpha
+from reid_core.annotation import (
+    Answer,
+    Decision,
+    Event,
+    IdentityGraph,
+    PairQuestion,
+    Stream,
+    krippendorff_alpha,
+)
 from reid_core.annotation.decisions import pid_of_node
 from reid_core.services.review.answers import ADJUDICATION, FLAGGED, SECOND_OPINION
 
@@ -23,19 +31,23 @@ class Standing:
         self._by_pair: defaultdict[frozenset[str], list[Decision]] = defaultdict(list)
         self._num_given: defaultdict[str, int] = defaultdict(int)
         self._num_second: defaultdict[str, int] = defaultdict(int)
-        self._withdrawn: set[str] = set()
+        self._disputes: dict[frozenset[str], tuple[Decision, ...]] = {}
 
     def catch_up(self, graph: IdentityGraph) -> None:
         """Read the events that came since the last call."""
+        touched: dict[frozenset[str], None] = {}
         for event in graph.events_since(self._position):
             if isinstance(event, Decision):
                 self._by_pair[event.pair].append(event)
                 self._num_given[event.annotator] += 1
                 self._num_second[event.annotator] += event.stream == SECOND_OPINION
-        if self._position < len(graph):
-            several = [given for given in self._by_pair.values() if len(given) > 1 or _is_flagged(given)]
-            ids = (d.decision_id for given in several for d in given)
-            self._withdrawn = {own_id for own_id in ids if not graph.is_in_force(own_id)}
+            touched.update(dict.fromkeys(_pairs_along(graph, event)))
+        for pair in touched:
+            in_force = [given for given in self._by_pair[pair] if graph.is_in_force(given.decision_id)]
+            if dispute := _dispute(in_force):
+                self._disputes[pair] = dispute
+            else:
+                self._disputes.pop(pair, None)
         self._position = len(graph)
 
     def was_judged_by_another(self, pair: frozenset[str], annotator: str) -> bool:
@@ -43,9 +55,18 @@ class Standing:
         return any(d.annotator != annotator for d in self._by_pair.get(pair, ()))
 
     def second_opinions(
-        self, annotator: str, graph: IdentityGraph, *, skip: Collection[str] = ()
+        self,
+        annotator: str,
+        graph: IdentityGraph,
+        *,
+        skip: Collection[str] = (),
+        taken: Collection[str] = (),
     ) -> list[PairQuestion]:
-        """Pairs that one other person judged, if this annotator owes a second opinion; in a mixed order."""
+        """Pairs that one other person judged, if this annotator owes a second opinion; in a mixed order.
+
+        Args:
+            skip: Keys that the annotator holds or put off. ``taken``: keys that others hold.
+        """
         waiting = sum(self._waits(key, annotator) for key in skip)
         owed = SECOND_SHARE * (self._num_given[annotator] + 1) - self._num_second[annotator] - waiting
         if owed < 1 and not (owed > 0 and self._num_given[annotator] >= 5):
@@ -59,13 +80,13 @@ class Standing:
             and not any(pid_of_node(node) is not None for node in given[0].pair)
             and graph.is_in_force(given[0].decision_id)
         ]
-        fresh = [question for question in candidates if question.key not in skip]
+        fresh = [q for q in candidates if q.key not in skip and q.key not in taken]
         return sorted(fresh, key=lambda q: hashlib.sha256(f"{annotator}{q.key}".encode()).digest())
 
     def to_adjudicate(self, annotator: str, *, skip: Collection[str] = ()) -> list[PairQuestion]:
         """Pairs that people disagree about or handed over, those that the adjudicator did not judge first."""
         found = []
-        for given in self._disputed():
+        for given in self._disputes.values():
             question = PairQuestion(
                 given[0].left,
                 given[0].right,
@@ -80,11 +101,11 @@ class Standing:
     @property
     def num_to_adjudicate(self) -> int:
         """How many pairs wait for an adjudicator."""
-        return sum(1 for _ in self._disputed())
+        return len(self._disputes)
 
     def earlier_answers(self, pair: frozenset[str]) -> tuple[str, ...]:
-        """What people said about a pair, with reasons and comments and without their names."""
-        return tuple(_in_words(decision) for decision in self._by_pair.get(pair, ()))
+        """What has to be settled about a pair: each one's answer, with reason and comment, without names."""
+        return tuple(_in_words(decision) for decision in self._disputes.get(pair, ()))
 
     def agreement(self) -> tuple[float | None, int]:
         """Krippendorff's alpha over the blind second opinions, and how many there are."""
@@ -96,25 +117,35 @@ class Standing:
         doubly = [item for item in items if len(item) > 1]
         return (krippendorff_alpha(doubly) if doubly else None), len(doubly)
 
-    def _disputed(self) -> Iterator[list[Decision]]:
-        for given in self._by_pair.values():
-            if len(given) == 1 and not _is_flagged(given):
-                continue
-            if any(d.stream == ADJUDICATION for d in given):
-                continue
-            kept = [d for d in given if d.decision_id not in self._withdrawn]
-            latest = {d.annotator: d.answer for d in kept}
-            if _is_flagged(kept) or len(set(latest.values())) > 1:
-                yield kept
-
     def _waits(self, key: str, annotator: str) -> bool:
         pair = frozenset(key.removeprefix("pair:").split("|"))
         given = self._by_pair.get(pair, ())
         return bool(given) and all(d.annotator != annotator for d in given)
 
 
-def _is_flagged(given: Collection[Decision]) -> bool:
-    return any(FLAGGED in decision.reasons for decision in given)
+def _dispute(in_force: Sequence[Decision]) -> tuple[Decision, ...]:
+    """Of the answers on one pair that nobody took back, those that an adjudicator has to settle; () if none.
+
+    Of every person the last one counts. A verdict settles what was said before it; what is said after it
+    stands against the verdict.
+    """
+    places = [place for place, given in enumerate(in_force) if given.stream == ADJUDICATION]
+    latest = {given.annotator: given for given in in_force[places[-1] if places else 0 :]}
+    kept = tuple(latest.values())
+    return kept if _is_flagged(kept) or len({given.answer for given in kept}) > 1 else ()
+
+
+def _pairs_along(graph: IdentityGraph, event: Event | None) -> Iterable[frozenset[str]]:
+    """The pairs of a decision and of all that it replaces; of a retraction, of all that it takes back."""
+    while event is not None:
+        if isinstance(event, Decision):
+            yield event.pair
+        target = event.supersedes if isinstance(event, Decision) else event.target_id
+        event = None if target is None else graph.event(target)
+
+
+def _is_flagged(given: Iterable[Decision]) -> bool:
+    return any(FLAGGED in decision.reasons for decision in given if decision.stream != ADJUDICATION)
 
 
 def _in_words(decision: Decision) -> str:
@@ -122,4 +153,5 @@ def _in_words(decision: Decision) -> str:
     doubt = "" if decision.is_sure else ", not sure"
     reasons = f" ({', '.join(decision.reasons)})" if decision.reasons else ""
     comment = f": {decision.comment}" if decision.comment else ""
-    return f"{words[decision.answer]}{doubt}{reasons}{comment}"
+    speaker = "adjudicator: " if decision.stream == ADJUDICATION else ""
+    return f"{speaker}{words[decision.answer]}{doubt}{reasons}{comment}"

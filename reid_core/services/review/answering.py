@@ -22,6 +22,8 @@ from reid_core.services.review.collection import Collection
 from reid_core.services.review.judgements import Judgements, View
 from reid_core.services.review.records import AnswerResult
 
+_LOOK_AGAIN = "Not stored: it changed while you looked. Please judge by the pictures again."
+
 
 class Answering(Judgements):
     """Answers of every kind, merges, splits and names."""
@@ -32,6 +34,8 @@ class Answering(Judgements):
         """Take in answers as pages send them, each for itself, in order; sending them twice is harmless.
 
         One that is refused or stale keeps none of its events and does not keep the others from being stored.
+        Of one that was to be judged by the pictures alone it is not told what others did or what it
+        contradicts: its judge may have to look again, and can take it back.
 
         Args:
             sent: See ``answers.read_answer``.
@@ -48,17 +52,9 @@ class Answering(Judgements):
             own_id = str(item.get("id", ""))[:60] if isinstance(item, Mapping) else ""
             try:
                 with self._view(collection) as view:
-                    given = self._with_true_stream(view, read_answer(item, name, view.graph), name)
-                results.append(self._record(collection, given, known))
-            except StaleViewError as error:
-                with self._view(collection) as view:
-                    contested = _contested(view.graph)
-                    changes = tuple(
-                        view.faces.change(event, contested)
-                        for event in error.changes
-                        if isinstance(event, Decision | Retraction)
-                    )
-                results.append(AnswerResult(own_id, "stale", str(error), changes=changes))
+                    plain = collection.covers.uncover_answer(item, view.graph)
+                    given = self._with_true_stream(view, read_answer(plain, name, view.graph), name)
+                results.append(self._record_or_tell(collection, given, known))
             except ReidError as error:
                 results.append(AnswerResult(own_id, "refused", str(error)))
             known.add(own_id)
@@ -177,6 +173,22 @@ class Answering(Judgements):
             events.append(event)
         return replace(given, events=tuple(events))
 
+    def _record_or_tell(self, collection: Collection, given: Given, known: set[str]) -> AnswerResult:
+        """As ``_record``; a stale answer is a result that tells what changed, where that may be told."""
+        try:
+            return self._record(collection, given, known)
+        except StaleViewError as error:
+            if given.is_by_pictures:
+                return AnswerResult(given.id, "stale", _LOOK_AGAIN)
+            with self._view(collection) as view:
+                contested = _contested(view.graph)
+                changes = tuple(
+                    view.faces.change(event, contested)
+                    for event in error.changes
+                    if isinstance(event, Decision | Retraction)
+                )
+            return AnswerResult(given.id, "stale", str(error), changes=changes)
+
     def _record(self, collection: Collection, given: Given, known: set[str]) -> AnswerResult:
         if not given.events:
             return AnswerResult(given.id, "known", "Nothing of it is in force any more.")
@@ -188,7 +200,7 @@ class Answering(Judgements):
         is_new = any(not receipt.was_known for receipt in receipts)
         if is_new:
             collection.note(given.events, key=given.key, ms_taken=given.ms_taken)
-        is_contested = any(receipt.conflict is not None for receipt in receipts)
+        is_contested = not given.is_by_pictures and any(r.conflict is not None for r in receipts)
         message = "It contradicts earlier judgements; both come up for a second look." if is_contested else ""
         ids = tuple(event_id(event) for event in given.events)
         return AnswerResult(given.id, "saved" if is_new else "known", message, is_contested, events=ids)

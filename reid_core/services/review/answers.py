@@ -28,6 +28,7 @@ BLIND = "audit"
 SECOND_OPINION, ADJUDICATION, FREE = "second_opinion", "adjudication", "free"
 FLAGGED = "flagged"
 """The reason that hands a pair over to the adjudicator."""
+_BY_PICTURES = frozenset({BLIND, Stream.GOLD.value, SECOND_OPINION, ADJUDICATION})
 MAX_ANSWERS = 200
 _STREAMS = frozenset({*(s.value for s in Stream), SECOND_OPINION, ADJUDICATION, FREE, "import"})
 _NAME = re.compile(r"[\w][\w .@+-]{0,39}", re.UNICODE)
@@ -44,6 +45,11 @@ class Given:
     seen: Mapping[str, int]
     key: str
     ms_taken: int | None
+
+    @property
+    def is_by_pictures(self) -> bool:
+        """Whether it was to be judged by the pictures alone. Then no word of the server may take sides."""
+        return any(isinstance(event, Decision) and event.stream in _BY_PICTURES for event in self.events)
 
 
 def check_annotator(name: Any) -> str:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from typing import Any
 
 from reid_core.annotation import PairQuestion, Question, SheetQuestion, Stream
+from reid_core.annotation.questions import pair_key
 from reid_core.annotation.store import LEASE_S
 from reid_core.errors import GalleryNotReadyError
 from reid_core.services.review.agreement import Standing
 from reid_core.services.review.answers import ADJUDICATION, BLIND, FREE, check_annotator
 from reid_core.services.review.collection import Collection
+from reid_core.services.review.covers import is_cover
 from reid_core.services.review.evidence import ReviewEvidence
 from reid_core.services.review.evidence_shelf import EvidenceNotReadyError
 from reid_core.services.review.judgements import Judgements, View
@@ -22,6 +23,8 @@ from reid_core.services.review.records import Outlook, QuestionView, Upcoming
 AHEAD = 5
 """Questions that a page holds, so that the next one is there when a key is pressed."""
 _MAX_AHEAD = 20
+_MAX_CLAIMS = 3
+"""Tries to get questions that another process does not claim first."""
 _BLIND_STREAMS = frozenset({Stream.AUDIT, Stream.GOLD})
 _BLIND_REASON = "A check drawn at random: please judge by the pictures alone."
 
@@ -57,7 +60,7 @@ class Asking(Judgements):
         """
         name = check_annotator(annotator)
         collection = self._collection(gallery)
-        number = max(1, min(number, _MAX_AHEAD))
+        number, have = max(1, min(number, _MAX_AHEAD)), [collection.covers.uncover_key(key) for key in have]
         chosen = frozenset(self._load_selection(collection.name, selection)) if selection else None
         if pair is not None:
             self.revisions(pair, gallery=gallery)  # a crop that is not known is an error at once
@@ -76,37 +79,48 @@ class Asking(Judgements):
             with self._view(collection) as view:
                 waiting = self._standing_of(view).to_adjudicate(name, skip=have)
             asked = self._lease_disputes(collection, waiting, name, number, have)
-            if waiting and not asked and not have:
-                return Upcoming("empty", (), "Others are at what is left to adjudicate.")
+            if waiting and not asked:
+                message = "Others are at what is left to adjudicate."
+                return Upcoming("empty", (), message, num_waiting=len(waiting))
             return self._show(collection, asked, evidence, name, stream=ADJUDICATION)
         assert evidence is not None
         planner = collection.planner(evidence)
         found = self._take(collection, planner, name, number, selection, chosen, have)
         if not found and not have:
             if planner.is_preparing(selection):
-                return Upcoming("preparing", (), "Choosing what to ask.")
+                return Upcoming("preparing", (), planner.describe())
+            skip = self._put_off.get((collection.name, name), set())
+            if num_waiting := planner.num_held_by_others(name, chosen=chosen, skip=skip):
+                return Upcoming("empty", (), "Others are at what is left to ask.", num_waiting=num_waiting)
             return Upcoming("empty", (), "Nothing is left to ask.")
         return self._show(collection, found, evidence, name)
 
     def put_off(self, key: str, annotator: str, *, gallery: str = "") -> None:
         """Skip a question: it goes to others, and not to this annotator again until the app restarts."""
         name, collection = check_annotator(annotator), self._collection(gallery)
+        key = collection.covers.uncover_key(key)
         with self._lock:
             self._put_off.setdefault((collection.name, name), set()).add(key)
+        self._store.release(collection.name, key, name)
         planner = collection.peek_planner()
         if planner is not None:
             planner.drop(key, name)
-        self._store.release(collection.name, key, name)
 
     def consequence(self, left: str, right: str, *, gallery: str = "") -> dict[str, Outlook]:
-        """What "same" and "different" on two nodes would do now."""
+        """What "same" and "different" on two nodes would do now; of a blind question that is not told."""
+        if is_cover(left) or is_cover(right):
+            return {}
         with self._view(self._collection(gallery)) as view:
             return view.faces.outlooks(left, right)
 
     def revisions(self, nodes: Iterable[str], *, gallery: str = "") -> dict[str, int]:
-        """The revision of each node's identity, to be sent back with a write that was decided on it."""
+        """The revision of each node's identity, to be sent back with a write that was decided on it.
+
+        Of a blind question it is the length of the log, see ``Covers.uncover_answer``.
+        """
         with self._view(self._collection(gallery)) as view:
-            return {node: view.graph.revision(node) for node in nodes}
+            graph = view.graph
+            return {node: len(graph) if is_cover(node) else graph.revision(node) for node in nodes}
 
     # ---- inside ------------------------------------------------------------------------------------------
 
@@ -120,16 +134,23 @@ class Asking(Judgements):
         chosen: frozenset[str] | None,
         have: Sequence[str],
     ) -> list[Question]:
+        """Up to ``number`` questions that nobody else holds, by the planner and by the store."""
         skip = self._put_off.get((collection.name, name), set())
-        found: list[Question] = []
-        if chosen is None:
-            with self._view(collection) as view:
-                standing = self._standing_of(view)
-                found += standing.second_opinions(name, view.graph, skip={*skip, *have})[:1]
-        wanted = number - len(found)
-        found += planner.take(name, wanted, lane=selection, chosen=chosen, skip=skip, have=have)
-        keys = [*have, *(question.key for question in found)]
-        held = self._store.claim_all(collection.name, keys, name) if keys else frozenset()
+        for _ in range(_MAX_CLAIMS):
+            leases = self._store.leases(collection.name)
+            planner.note_leases(leases)
+            found: list[Question] = []
+            if chosen is None:
+                taken = {key for key, lease in leases.items() if lease.annotator != name}
+                with self._view(collection) as view:
+                    standing = self._standing_of(view)
+                    found += standing.second_opinions(name, view.graph, skip={*skip, *have}, taken=taken)[:1]
+            wanted = number - len(found)
+            found += planner.take(name, wanted, lane=selection, chosen=chosen, skip=skip, have=have)
+            keys = [*have, *(question.key for question in found)]
+            held = self._store.claim_all(collection.name, keys, name) if keys else frozenset()
+            if all(question.key in held for question in found):
+                break  # otherwise another process was faster, and there may be more
         return [question for question in found if question.key in held]
 
     def _lease_disputes(
@@ -174,14 +195,14 @@ class Asking(Judgements):
         standing: Standing,
         name: str,
     ) -> QuestionView:
-        faces, graph = view.faces, view.graph
+        faces, graph, covers = view.faces, view.graph, view.collection.covers
         is_blind = not stream and question.stream in _BLIND_STREAMS
+        is_covered = is_blind or stream == ADJUDICATION  # labels, names and scores would take sides
         left, right = faces.crop(question.left), faces.crop(question.right)
-        if is_blind or stream == ADJUDICATION:  # by the pictures; labels and scores would take sides
-            left, right = replace(left, pid=None), replace(right, pid=None)
-        nodes = {question.left, question.right}
+        if is_covered:
+            left, right = covers.face(left), covers.face(right)
         common: dict[str, Any] = {
-            "key": question.key,
+            "key": pair_key([left.node, right.node]) if is_covered else question.key,
             "stream": stream or (BLIND if is_blind else question.stream.value),
             "reason": _BLIND_REASON if is_blind else _honest(question.reason, evidence),
             "is_blind": is_blind,
@@ -192,7 +213,6 @@ class Asking(Judgements):
             "fingerprint": "" if evidence is None else evidence.fingerprint,
         }
         if isinstance(question, SheetQuestion):
-            nodes |= set(question.crops)
             return QuestionView(
                 kind="sheet",
                 seen={question.identity: graph.revision(question.identity)},
@@ -202,19 +222,14 @@ class Asking(Judgements):
                 identities=(faces.identity(question.identity),),
                 **common,
             )
-        if question.rival is not None:
-            nodes.add(question.rival)
-        seen = {node: graph.revision(node) for node in sorted(nodes)}
-        if is_blind:
-            return QuestionView(kind="pair", seen=seen, **common)
-        if stream == ADJUDICATION:
-            return QuestionView(
-                kind="pair", seen=seen, earlier_answers=standing.earlier_answers(question.pair), **common
-            )
+        if is_covered:
+            told = standing.earlier_answers(question.pair) if stream == ADJUDICATION else ()
+            seen = dict.fromkeys([left.node, right.node], len(graph))
+            return QuestionView(kind="pair", seen=seen, earlier_answers=told, **common)
         ends = dict.fromkeys(node for node in (question.left, question.right, question.rival) if node)
         return QuestionView(
             kind="pair",
-            seen=seen,
+            seen={node: graph.revision(node) for node in sorted(ends)},
             rival=None if question.rival is None else faces.crop(question.rival),
             identity="" if question.rival is None else faces.key_of(question.right),
             supersedes=question.supersedes,

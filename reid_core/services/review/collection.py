@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from reid_core.annotation import Event, IdentityGraph
 from reid_core.annotation.store import AnnotationStore
 from reid_core.services.galleries import Gallery
+from reid_core.services.review.covers import Covers
 from reid_core.services.review.evidence import ReviewEvidence
 from reid_core.services.review.planner import Planner
 
@@ -22,7 +23,7 @@ class Collection:
     source. What the log says of crops that are gone is kept, see ``AnnotationStore.open_collection``.
     """
 
-    def __init__(self, store: AnnotationStore, gallery: Gallery) -> None:
+    def __init__(self, store: AnnotationStore, gallery: Gallery, *, secret: bytes) -> None:
         self.name = gallery.name
         self.gallery = gallery
         self.labels: Mapping[str, int | None] = {image.id: image.pid for image in gallery.images}
@@ -31,6 +32,7 @@ class Collection:
         self._planners: OrderedDict[str, Planner] = OrderedDict()
         self._num_noted = 0
         self.aliases: Mapping[str, tuple[str, ...]] = {}
+        self.covers = Covers(self.name, secret, self._nodes)
         self._support = store.support(self.name)
         store.open_collection(self.name, self.labels, support=self._support)
         self.read_names()
@@ -85,6 +87,10 @@ class Collection:
     def peek_planner(self) -> Planner | None:
         """The planner used last, None if none runs."""
         return next(reversed(self._planners.values()), None) if self._planners else None
+
+    def _nodes(self) -> set[str]:
+        with self._store.reading(self.name) as graph:
+            return graph.all_nodes()
 
     def stop(self) -> None:
         """End the background work soon, without waiting for that."""

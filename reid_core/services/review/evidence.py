@@ -55,13 +55,18 @@ def is_asked_about(pid: int | None) -> bool:
     return pid not in (JUNK_PID, DISTRACTOR_PID)
 
 
+def rows_asked_about(space: SearchSpace) -> NDArray[np.intp]:
+    """The places of the crops that the queue asks about."""
+    return np.flatnonzero((space.pids != JUNK_PID) & (space.pids != DISTRACTOR_PID))
+
+
 def make_evidence(space: SearchSpace) -> ReviewEvidence:
     """Camera means taken out, directions that vary within people played down, P(same) from the labels.
 
     Raises:
         InputError: Fewer than two crops can be asked about.
     """
-    rows = np.flatnonzero((space.pids != JUNK_PID) & (space.pids != DISTRACTOR_PID))
+    rows = rows_asked_about(space)
     if len(rows) < 2:
         raise InputError(
             f"Gallery {space.gallery.title!r} has {len(rows)} crops of people; "

@@ -7,12 +7,14 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from reid_core.annotation import IdentityGraph
 from reid_core.annotation.store import AnnotationStore
 from reid_core.services.galleries import Gallery
 from reid_core.services.review.agreement import Standing
 from reid_core.services.review.collection import Collection
+from reid_core.services.review.covers import kept_secret
 from reid_core.services.review.evidence import ReviewEvidence
 from reid_core.services.review.evidence_shelf import EvidenceShelf, Opened
 from reid_core.services.review.faces import Faces
@@ -38,6 +40,7 @@ class Judgements:
         get_gallery: A gallery by its name, "" for the default one.
         open_gallery: The same with embeddings of a model; raises GalleryNotReadyError until it has some.
         load_selection: Image ids of a saved selection of a gallery.
+        secret_path: Where to keep what cover names are made with, see ``covers``.
     """
 
     def __init__(
@@ -47,10 +50,12 @@ class Judgements:
         get_gallery: Callable[[str], Gallery],
         open_gallery: Callable[[str, str], Opened],
         load_selection: Callable[[str, str], tuple[str, ...]],
+        secret_path: Path,
     ) -> None:
         self._url = url
         self._get_gallery = get_gallery
         self._load_selection = load_selection
+        self._secret_path = secret_path
         self._shelf = EvidenceShelf(open_gallery)
         self._lock = threading.RLock()
         self._store_or_none: AnnotationStore | None = None
@@ -84,7 +89,7 @@ class Judgements:
                 return kept[1]
             if kept is not None:
                 kept[1].stop()
-            collection = Collection(self._store, found)
+            collection = Collection(self._store, found, secret=kept_secret(self._secret_path))
             self._collections[found.name] = (found.manifest_hash, collection)
             self._standing.pop(found.name, None)
             return collection

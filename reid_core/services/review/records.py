@@ -56,8 +56,9 @@ class QuestionView:
     ``kind`` "pair": are ``left`` and ``right`` one person; with ``rival`` it is a choice between the two,
     and ``identity`` is that of ``right``. ``kind`` "sheet": which of ``crops`` are somebody else;
     ``identity`` is what they are taken out of.
-    Blind questions and adjudications tell neither labels nor probability nor what is known. ``seen`` goes
-    back with the answer: the revision of every identity on screen. ``outlooks`` is by answer.
+    Blind questions and adjudications tell neither labels nor probability nor what is known, and name nodes,
+    crops and ``key`` by covers, see ``covers``. ``seen`` goes back with the answer: the revision of every
+    identity on screen. ``outlooks`` is by answer.
     """
 
     key: str
@@ -85,11 +86,16 @@ class QuestionView:
 
 @dataclass(frozen=True, slots=True)
 class Upcoming:
-    """The next questions. ``state`` "preparing": ask again in a moment; "empty": nothing is left to ask."""
+    """The next questions. ``state`` "preparing": ask again in a moment; "empty": nothing is left to ask.
+
+    ``num_waiting`` of an empty one: so many questions are with others, and come free when these answer or go
+    away.
+    """
 
     state: Literal["ready", "preparing", "empty"]
     questions: tuple[QuestionView, ...]
     message: str = ""
+    num_waiting: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +130,11 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class AnswerResult:
-    """What became of an answer. ``stale``: ``changes`` say what was changed meanwhile; nothing was stored."""
+    """What became of an answer. ``stale``: ``changes`` say what was changed meanwhile; nothing was stored.
+
+    Of an answer by the pictures alone (blind, or an adjudication) neither ``changes`` nor ``is_contested`` is
+    told.
+    """
 
     id: str
     status: Status

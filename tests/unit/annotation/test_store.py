@@ -12,7 +12,7 @@ from alembic import command
 from alembic.config import Config
 
 from reid_core.annotation import Answer, Decision, Retraction
-from reid_core.annotation.store import LEASE_S, AnnotationStore
+from reid_core.annotation.store import LEASE_S, AnnotationStore, Lease
 from reid_core.annotation.tables import metadata
 from reid_core.errors import InputError, LabelConflictError, StaleViewError
 
@@ -171,6 +171,14 @@ def test_claim__held_by_another__refused_until_it_expires(store: AnnotationStore
     assert store.claim(CITY, "a|b", "bob", now_s=1002.0 + LEASE_S + 1)
     store.release(CITY, "a|b", "ann")
     assert store.held_by_others(CITY, "ann", now_s=1002.0 + LEASE_S + 2) == {"a|b"}
+
+
+def test_leases__some_expired__the_others_with_holder_and_time_left(store: AnnotationStore) -> None:
+    store.claim(CITY, "a|b", "ann", now_s=1000.0)
+    store.claim(CITY, "c|d", "bob", now_s=1000.0 + LEASE_S)
+    assert store.leases(CITY, now_s=1100.0 + LEASE_S) == {"c|d": Lease("bob", LEASE_S - 100.0)}
+    store.open_collection(CITY, LABELS)
+    assert store.leases(CITY, now_s=0.0) == {}  # both are long over: nothing of them is kept
 
 
 def test_migrations__fresh_database__equal_to_the_tables(store: AnnotationStore, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 import uuid
 from typing import Any
@@ -58,6 +59,24 @@ def test_decisions__answered_asked_exported_and_taken_back(client: TestClient) -
     redo = {"annotator": "ann", "id": str(uuid.uuid4()), "redo": True}
     assert client.post(f"{V1}/decisions/{item['id']}/retract", json=redo).status_code == 200
     assert client.get(f"{V1}/review/state", params={"annotator": "ann"}).json()["undo"] == [item["id"]]
+
+
+def test_adjudication__no_file_name_leaves_and_the_answer_finds_its_crops(client: TestClient) -> None:
+    a, b = (f"bounding_box_test/000{pid}_c2s1_00020{pid}_00.jpg" for pid in (5, 6))
+    handed_over = pair(a, b, "cannot_tell", reasons=["flagged"])
+    client.post(f"{V1}/decisions", json={"annotator": "ann", "events": [handed_over]})
+    asked = ask(client, {"annotator": "eve", "adjudicate": "1"})
+    (question,) = asked["questions"]
+    left, right = question["left"]["node"], question["right"]["node"]
+    told = client.get(f"{V1}/review/consequence", params={"left": left, "right": right}).json()
+    assert told == {"outlooks": {}, "seen": question["seen"]}
+    more = {"stream": "adjudication", "reasons": ["clothes"], "key": question["key"], "seen": told["seen"]}
+    body = {"annotator": "eve", "events": [pair(left, right, "different", **more)]}
+    saved = client.post(f"{V1}/decisions", json=body)
+    assert saved.json()["results"][0]["status"] == "saved"
+    assert not re.search(r"_c\ds\d_", json.dumps([asked, told, saved.json()]))
+    stored = json.loads(client.get(f"{V1}/decisions").text.splitlines()[-1])
+    assert {stored["left"], stored["right"]} == {a, b}
 
 
 def test_consequence__both_answers_and_revisions(client: TestClient) -> None:

@@ -83,7 +83,10 @@
       else if (needsOne && found.state === "preparing") {
         say("Choosing what to ask", found.message || "This takes a few seconds.", true);
       } else if (needsOne && !found.questions.length && found.state === "empty") {
-        say(found.message || "Nothing is left to ask.", "Come back after others have answered, or look at the history.");
+        const hint = found.num_waiting
+          ? "Their questions come free within 5 minutes."
+          : "Come back after others have answered, or look at the history.";
+        say(found.message || "Nothing is left to ask.", hint);
       }
       return found.state === "preparing" || (needsOne && !supply.hasNext() && !(current() && !current().answer));
     }
