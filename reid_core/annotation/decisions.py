@@ -124,7 +124,10 @@ def answer_of(own_id: str) -> str:
 
 
 def active_decisions(log: Iterable[Event]) -> list[Decision]:
-    """The decisions in force, in log order: neither retracted nor superseded by one in force.
+    """The decisions in force, in log order: neither taken back nor replaced.
+
+    A retraction counts until it is taken back itself (redo). A decision replaces another one until it is
+    taken back; correcting it once more replaces it and does not bring back what it had replaced.
 
     Raises:
         InputError: An id occurs twice, or something is taken back or superseded that does not come before.
@@ -141,12 +144,39 @@ def active_decisions(log: Iterable[Event]) -> list[Decision]:
             _check_target(event, target, events)
             (successors if isinstance(event, Decision) else retractions).setdefault(target, []).append(own_id)
         events[own_id] = event
-    in_force: dict[str, bool] = {}
+    states: dict[str, State] = {}
     # Targets come before what refers to them, so the reverse order settles every reference first.
     for own_id in reversed(events):
-        opponents = (*retractions.get(own_id, ()), *successors.get(own_id, ()))
-        in_force[own_id] = not any(in_force[opponent] for opponent in opponents)
-    return [event for own_id, event in events.items() if isinstance(event, Decision) and in_force[own_id]]
+        against = [(False, states[other]) for other in retractions.get(own_id, ())]
+        against += [(True, states[other]) for other in successors.get(own_id, ())]
+        states[own_id] = state_of(against)
+    return [
+        event
+        for own_id, event in events.items()
+        if isinstance(event, Decision) and states[own_id] is State.IN_FORCE
+    ]
+
+
+class State(Enum):
+    """What became of an event."""
+
+    IN_FORCE = "in force"
+    TAKEN_BACK = "taken back"
+    REPLACED = "replaced"
+
+
+def state_of(against: Iterable[tuple[bool, State]]) -> State:
+    """The state of an event, from the events that refer to it: whether each is a decision, and its state.
+
+    See ``active_decisions`` for the rule; what is both taken back and replaced counts as replaced.
+    """
+    state = State.IN_FORCE
+    for is_decision, other in against:
+        if is_decision and other is not State.TAKEN_BACK:
+            return State.REPLACED
+        if not is_decision and other is State.IN_FORCE:
+            state = State.TAKEN_BACK
+    return state
 
 
 def _check_target(event: Event, target: str, events: Mapping[str, Event]) -> None:

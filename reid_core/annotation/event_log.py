@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 
-from reid_core.annotation.decisions import Decision, Event, event_id
+from reid_core.annotation.decisions import Decision, Event, State, event_id, state_of
 from reid_core.errors import InputError
 
 
 class LoggedEvents:
-    """Decisions and retractions so far. An event is in force while nothing in force opposes it."""
+    """Decisions and retractions so far. What is in force: see ``decisions.active_decisions``."""
 
     def __init__(self) -> None:
         self._log: list[Event] = []
@@ -44,10 +44,9 @@ class LoggedEvents:
         """Whether a known event is neither taken back nor superseded."""
         return self._is_active(own_id)
 
-    def opponents(self, own_id: str) -> tuple[Event, ...]:
-        """The events in force that take a known event back or supersede it."""
-        found = (other for other in self._opponents.get(own_id, ()) if self._is_active(other))
-        return tuple(self._log[self._position[other]] for other in found)
+    def is_taken_back(self, own_id: str) -> bool:
+        """Whether a known event would be in force if it had not been taken back."""
+        return self._state(own_id) is State.TAKEN_BACK
 
     def decisions_on(self, node: str) -> tuple[Decision, ...]:
         """Every decision that names ``node``, in log order, those taken back included."""
@@ -94,8 +93,11 @@ class LoggedEvents:
     def _is_decision(self, own_id: str) -> bool:
         return isinstance(self._log[self._position[own_id]], Decision)
 
-    def _is_active(self, own_id: str, known: dict[str, bool] | None = None) -> bool:
+    def _is_active(self, own_id: str, known: dict[str, State] | None = None) -> bool:
         """Whether an event is in force; ``known`` collects what was found on the way."""
+        return self._state(own_id, known) is State.IN_FORCE
+
+    def _state(self, own_id: str, known: dict[str, State] | None = None) -> State:
         found = {} if known is None else known
         stack = [own_id]  # no recursion: undo and redo of one judgement may go on for ever
         while stack:
@@ -104,13 +106,14 @@ class LoggedEvents:
             if unknown:
                 stack += unknown
             else:
-                found[stack.pop()] = not any(found[opponent] for opponent in opponents)
+                against = [(self._is_decision(other), found[other]) for other in opponents]
+                found[stack.pop()] = state_of(against)
         return found[own_id]
 
     def _activity_along(self, own_id: str | None) -> dict[str, bool]:
         """Which of ``own_id`` and all that it refers to are in force."""
         along: dict[str, bool] = {}
-        known: dict[str, bool] = {}  # shared, so that a chain of n retractions takes n steps and not n * n
+        known: dict[str, State] = {}  # shared, so that a chain of n retractions takes n steps and not n * n
         while own_id is not None:
             along[own_id] = self._is_active(own_id, known)
             event = self._log[self._position[own_id]]

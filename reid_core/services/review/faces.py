@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from reid_core.annotation import Answer, Consequence, Decision, Event, IdentityGraph, Retraction
+from reid_core.annotation import Answer, Consequence, Decision, Event, IdentityGraph
 from reid_core.annotation.decisions import answer_of, event_id, identity_node, pid_of_node
 from reid_core.services.galleries import Gallery
 from reid_core.services.review.records import Change, CropFace, IdentityFace, Outlook
@@ -129,7 +129,7 @@ class Faces:
                 fingerprint=event.fingerprint,
                 refers_to=event.supersedes,
                 is_in_force=self.graph.is_in_force(own_id),
-                is_taken_back=self._is_taken_back(own_id),
+                is_taken_back=self.graph.is_taken_back(own_id),
                 is_contested=own_id in contested,
             )
         root = self.graph.event(event.target_id)
@@ -160,13 +160,9 @@ class Faces:
             fingerprint="",
             refers_to=event.target_id,
             is_in_force=self.graph.is_in_force(own_id),
-            is_taken_back=self._is_taken_back(own_id),
+            is_taken_back=self.graph.is_taken_back(own_id),
             is_contested=False,
         )
-
-    def _is_taken_back(self, own_id: str) -> bool:
-        opponents = self.graph.opponents(own_id)
-        return bool(opponents) and all(isinstance(event, Retraction) for event in opponents)
 
 
 def describe(effect: Consequence, answer: Answer, *, is_one: bool) -> str:

@@ -35,12 +35,10 @@
       onResult(entry.answer, result);
     }
 
-    /** An answer that was replaced or not stored is not undone; false if it was none of this page's. */
+    /** An answer that was taken back otherwise or not stored is not undone. */
     function forget(id) {
-      const isKnown = undoable.includes(id);
       undoable = undoable.filter((own) => own !== id);
       onChange();
-      return isKnown;
     }
 
     async function deliver(answer, question = null) {
@@ -85,6 +83,7 @@
       canRedo: () => redoable.length > 0,
       hasGiven: () => given.length > 0,
       forget,
+      isUndoable: (id) => undoable.includes(id),
       /** Start from what the server knows of this person. */
       start({ undo, redo }) {
         undoable = [...undo];

@@ -22,7 +22,7 @@
     let shown = null; // what the stage answers: zoom, groups, pick
     let shownAt = 0;
     let lastAnswerAt = 0;
-    const answered = new Map(); // id of an answer of this page -> { entry, answer }
+    const answered = new Map(); // id of an answer of this page -> { entry, answer, before: what it corrected, or null }
     let state = null;
     let awaitsReason = false;
     let lastActive = performance.now();
@@ -209,12 +209,14 @@
       const earlier = entry.answer;
       const details = { choice, msTaken: now - shownAt, isSure: isSure && !entry.isUnsure, reasons, comment: entry.comment };
       const answer = makeAnswer(content, question, details);
-      if (earlier && own.forget(earlier.id)) {
-        if (content.kind === "pair" && earlier.kind === "pair") answer.supersedes = earlier.id;
-        else await own.give({ kind: "undo", target: earlier.id });
+      const isCorrection = content.kind === "pair" && earlier?.kind === "pair" && own.isUndoable(earlier.id);
+      if (isCorrection) answer.supersedes = earlier.id;
+      else if (earlier && own.isUndoable(earlier.id)) {
+        own.forget(earlier.id);
+        await own.give({ kind: "undo", target: earlier.id });
       }
       entry.answer = answer;
-      answered.set(answer.id, { entry, answer });
+      answered.set(answer.id, { entry, answer, before: isCorrection ? earlier : null });
       supply.close(question.key);
       await own.give(answer, question);
       announceAnswer(choice);
@@ -229,11 +231,11 @@
     async function undo() {
       const id = await own.undo();
       if (!id) return null;
-      const entry = answered.get(id)?.entry;
+      const { entry, before } = answered.get(id) ?? {};
       const at = trail.indexOf(entry);
       if (at < 0) return tell("info", "Your last answer, from before this page was loaded, was taken back.");
-      entry.answer = null;
-      supply.reopen(entry.question.key);
+      entry.answer = before; // what it had corrected is in force again
+      if (!before) supply.reopen(entry.question.key);
       cursor = at;
       return paint();
     }
