@@ -123,40 +123,6 @@ def answer_of(own_id: str) -> str:
     return own_id.partition(".")[0]
 
 
-def active_decisions(log: Iterable[Event]) -> list[Decision]:
-    """The decisions in force, in log order: neither taken back nor replaced.
-
-    A retraction counts until it is taken back itself (redo). A decision replaces another one until it is
-    taken back; correcting it once more replaces it and does not bring back what it had replaced.
-
-    Raises:
-        InputError: An id occurs twice, or something is taken back or superseded that does not come before.
-    """
-    events: dict[str, Event] = {}
-    retractions: dict[str, list[str]] = {}
-    successors: dict[str, list[str]] = {}
-    for event in log:
-        own_id = event_id(event)
-        if own_id in events:
-            raise InputError(f"The log holds {own_id} twice.")
-        target = event.supersedes if isinstance(event, Decision) else event.target_id
-        if target is not None:
-            _check_target(event, target, events)
-            (successors if isinstance(event, Decision) else retractions).setdefault(target, []).append(own_id)
-        events[own_id] = event
-    states: dict[str, State] = {}
-    # Targets come before what refers to them, so the reverse order settles every reference first.
-    for own_id in reversed(events):
-        against = [(False, states[other]) for other in retractions.get(own_id, ())]
-        against += [(True, states[other]) for other in successors.get(own_id, ())]
-        states[own_id] = state_of(against)
-    return [
-        event
-        for own_id, event in events.items()
-        if isinstance(event, Decision) and states[own_id] is State.IN_FORCE
-    ]
-
-
 class State(Enum):
     """What became of an event."""
 
@@ -177,6 +143,35 @@ def state_of(against: Iterable[tuple[bool, State]]) -> State:
         if not is_decision and other is State.IN_FORCE:
             state = State.TAKEN_BACK
     return state
+
+
+def active_decisions(log: Iterable[Event]) -> list[Decision]:
+    """The decisions in force, in log order: neither taken back nor replaced.
+
+    A retraction counts until it is taken back itself (redo). A decision replaces another one until it is
+    taken back; correcting it once more replaces it and does not bring back what it had replaced.
+
+    Raises:
+        InputError: An id occurs twice, or something is taken back or superseded that does not come before.
+    """
+    events: dict[str, Event] = {}
+    opponents: dict[str, list[str]] = {}
+    for event in log:
+        own_id = event_id(event)
+        if own_id in events:
+            raise InputError(f"The log holds {own_id} twice.")
+        target = event.supersedes if isinstance(event, Decision) else event.target_id
+        if target is not None:
+            _check_target(event, target, events)
+            opponents.setdefault(target, []).append(own_id)
+        events[own_id] = event
+    states: dict[str, State] = {}
+    # Targets come before what refers to them, so the reverse order settles every reference first.
+    for own_id in reversed(events):
+        against = opponents.get(own_id, ())
+        states[own_id] = state_of((isinstance(events[i], Decision), states[i]) for i in against)
+    decisions = (event for event in events.values() if isinstance(event, Decision))
+    return [decision for decision in decisions if states[decision.decision_id] is State.IN_FORCE]
 
 
 def _check_target(event: Event, target: str, events: Mapping[str, Event]) -> None:

@@ -106,8 +106,7 @@ class LoggedEvents:
             if unknown:
                 stack += unknown
             else:
-                against = [(self._is_decision(other), found[other]) for other in opponents]
-                found[stack.pop()] = state_of(against)
+                found[stack.pop()] = state_of((self._is_decision(i), found[i]) for i in opponents)
         return found[own_id]
 
     def _activity_along(self, own_id: str | None) -> dict[str, bool]:

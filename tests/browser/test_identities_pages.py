@@ -69,6 +69,11 @@ def wait_title(page: Any, text: str) -> None:
     )
 
 
+def compare_with_nearest(page: Any) -> None:
+    page.locator(".ri-look").first.click()
+    page.wait_for_selector(".ri-compare:not([hidden]) .ri-answer")
+
+
 # ---- identities --------------------------------------------------------------------------------------------
 
 
@@ -104,8 +109,7 @@ def test_list__nothing_passes__said_so(open_as_ann: Any) -> None:
 def test_merge__by_keys_from_look_alikes__consequence_first_then_undo(own: Studio, open_as_ann: Any) -> None:
     page = open_as_ann("identities?id=identity:2")
     wait_title(page, "Identity 2")
-    page.locator(".ri-look").first.click()
-    page.wait_for_selector(".ri-answer")
+    compare_with_nearest(page)
     line = page.locator(".ri-answer[data-answer=same] small").inner_text()
     sizes = own.workbench.review.similar("identity:2")[0].identity.num_crops
     assert line.startswith(f"merges {len(crops(own, 2))} + {sizes} crops")
@@ -122,8 +126,7 @@ def test_merge__by_keys_from_look_alikes__consequence_first_then_undo(own: Studi
 def test_compare__space__cannot_tell_and_merges_nothing(own: Studio, open_as_ann: Any) -> None:
     page = open_as_ann("identities?id=identity:18")
     wait_title(page, "Identity 18")
-    page.locator(".ri-look").first.click()
-    page.wait_for_selector(".ri-compare:not([hidden]) .ri-answer")
+    compare_with_nearest(page)
     page.keyboard.press("Space")
     wait_until_given(page, own, "identity:18", "cannot_tell")
     assert own.workbench.review.identity("identity:18").summary.pids == (18,)
@@ -135,8 +138,7 @@ def test_compare__keys_of_prodigy__judge_here_too_and_the_caps_say_so(own: Studi
     page.keyboard.press("?")
     page.select_option("dialog[open] select", "Prodigy")
     page.keyboard.press("Escape")
-    page.locator(".ri-look").first.click()
-    page.wait_for_selector(".ri-compare:not([hidden]) .ri-answer")
+    compare_with_nearest(page)
     assert page.locator(".ri-answer[data-answer=different] kbd").inner_text() == "X"
     page.keyboard.press("j")  # means nothing among these keys
     page.keyboard.press("x")
@@ -215,8 +217,7 @@ def test_rename__name_with_markup__shown_as_text_and_searchable(own: Studio, ope
 def test_stale__others_changed_it_meanwhile__told_and_shown_anew(own: Studio, open_as_ann: Any) -> None:
     page = open_as_ann("identities?id=identity:7")
     page.wait_for_selector(".ri-crop")
-    page.locator(".ri-look").first.click()
-    page.wait_for_selector(".ri-answer")
+    compare_with_nearest(page)
     give(own, pair(crops(own, 7)[0], crops(own, 8)[0], "different"), by="bob")
     page.locator(".ri-answer[data-answer=same]").click()
     page.wait_for_selector(".rs-notices .rs-notice")
@@ -273,8 +274,7 @@ def test_phone__comparisons__large_buttons_the_bar_on_top_and_nothing_serious(
     own: Studio, open_as_ann: Any, axe: Callable[[Any], list[str]]
 ) -> None:
     page = open_as_ann("identities?id=identity:6", **FINGER)
-    page.locator(".ri-look").first.click()
-    page.wait_for_selector(".ri-compare:not([hidden]) .ri-answer")
+    compare_with_nearest(page)
     assert small_targets(page) == []
     assert axe(page) == []
     page.goto(f"{own.url}?q={query_of(own, 6)}")

@@ -173,10 +173,14 @@ def test_supersede__same_by_different__only_the_new_answer_holds(graph: Identity
     assert graph.relation("a1", "b1") is Answer.SAME
 
 
-def test_supersede__corrected_twice__the_first_answer_does_not_come_back(graph: IdentityGraph) -> None:
+def correct_twice(graph: IdentityGraph) -> None:
     graph.add(say("a1", "b1", "same", own_id="first"))
     graph.add(say("a1", "b1", "different", own_id="second", supersedes="first"))
     graph.add(say("a1", "b1", "cannot_tell", own_id="third", supersedes="second"))
+
+
+def test_supersede__corrected_twice__the_first_answer_does_not_come_back(graph: IdentityGraph) -> None:
+    correct_twice(graph)
     assert [graph.is_in_force(own) for own in ("first", "second", "third")] == [False, False, True]
     assert graph.relation("a1", "b1") is Answer.CANNOT_TELL
     graph.add(undo("third"))
@@ -186,9 +190,7 @@ def test_supersede__corrected_twice__the_first_answer_does_not_come_back(graph: 
 
 
 def test_supersede__the_replaced_answer_taken_back__what_it_replaced_stays_out(graph: IdentityGraph) -> None:
-    graph.add(say("a1", "b1", "same", own_id="first"))
-    graph.add(say("a1", "b1", "different", own_id="second", supersedes="first"))
-    graph.add(say("a1", "b1", "cannot_tell", own_id="third", supersedes="second"))
+    correct_twice(graph)
     graph.add(undo("second"))
     assert [graph.is_in_force(own) for own in ("first", "second", "third")] == [False, False, True]
     assert not graph.is_taken_back("second")  # a redo would not bring it back

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from reid_core.services import Workbench
+from reid_core.services.review import ReviewService
 from tests.service_fakes import WAIT_S, ColourNetwork, make_workbench, write_market
 
 Start = Callable[..., Workbench]
@@ -46,3 +47,8 @@ def workbench(start: Start) -> Workbench:
     for job in opened.jobs():
         assert opened.wait_for(job.id, WAIT_S).state == "done"
     return opened
+
+
+@pytest.fixture
+def review(workbench: Workbench) -> ReviewService:
+    return workbench.review

@@ -10,34 +10,7 @@ import pytest
 from reid_core.errors import InputError
 from reid_core.services import SearchRequest, Workbench
 from reid_core.services.review import ReviewService
-
-
-def name(pid: int, camid: int) -> str:
-    return f"bounding_box_test/{pid:04d}_c{camid}s1_{100 * camid + pid:06d}_00.jpg"
-
-
-def query(pid: int) -> str:
-    return f"query/{pid:04d}_c1s1_{pid:06d}_00.jpg"
-
-
-def say(left: str, right: str, answer: str = "same", **more: Any) -> dict[str, Any]:
-    return {"id": str(uuid.uuid4()), "kind": "pair", "left": left, "right": right, "answer": answer, **more}
-
-
-def give(review: ReviewService, *items: dict[str, Any], by: str = "ann") -> list[str]:
-    """Give answers that have to be stored; returns their ids."""
-    results = review.answer([{"id": str(uuid.uuid4()), **item} for item in items], by)
-    assert [result.status for result in results] == ["saved"] * len(items), results
-    return [result.id for result in results]
-
-
-def undo(review: ReviewService, target: str, by: str = "ann") -> None:
-    give(review, {"kind": "undo", "target": target}, by=by)
-
-
-@pytest.fixture
-def review(workbench: Workbench) -> ReviewService:
-    return workbench.review
+from tests.review_fakes import give, name, query, say, undo
 
 
 def partition(review: ReviewService) -> set[frozenset[str]]:

@@ -26,7 +26,7 @@
           "div",
           { class: "rs-fail-links" },
           ...links.map(([name, title, href]) => el("a", { href, tabindex: "-1", "data-link": name, title: `${title} (${window.reid.keyMap.nameFor(`to_${name}`)})` }, title)),
-          el("button", { type: "button", tabindex: "-1", title: "Tag the failure kind (t)", onclick: on.choose }, "Tag"),
+          el("button", { type: "button", tabindex: "-1", title: `Tag the failure kind (${window.reid.keyMap.nameFor("tag")})`, onclick: on.choose }, "Tag"),
         ),
       ),
       el("div", { class: "rs-fail-false" }, row.false_crop ? window.reid.rankCrop(row.false_crop, on.open, row.id) : el("span", { class: "rs-hint" }, "no false match"), el("span", { class: "rs-hint" }, "first false")),

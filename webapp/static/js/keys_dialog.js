@@ -107,7 +107,7 @@
 
   function takeKey(event) {
     if (!waiting) {
-      if (event.key === "?" && keyMap.isOn()) dialog.close();
+      if (keyMap.isOn() && keyMap.actionOf(event, place) === "help") dialog.close();
       return;
     }
     event.preventDefault();
