@@ -132,7 +132,7 @@ def draw_map(studio: Studio) -> None:
 def evaluate(studio: Studio) -> None:
     """A run's overview and its failures."""
     with studio.page("evaluate") as page:
-        page.wait_for_selector("text=Start run")
+        page.wait_for_selector("text=No evaluation yet")  # from the server: the page listens now
         page.click("text=Start run")
         page.wait_for_selector("a[data-view=failures]")
         keep(page, "evaluate-light")
